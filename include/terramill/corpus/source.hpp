@@ -1,0 +1,49 @@
+#pragma once
+
+#include <terramill/core/expected.hpp>
+#include <terramill/core/json.hpp>
+#include <terramill/corpus/schema.hpp>
+#include <terramill/corpus/tile.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace terramill::corpus {
+
+/// Raw input seen as a numbered list of candidate tiles. The list depends on the input alone, and so does
+/// every tile: who reads it, and when, does not matter.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual const Schema& schema() const = 0;
+  virtual std::uint64_t candidates() const = 0;
+  /// The tile of candidate i < candidates(), or why there is none. Thread-safe. `record.shard` and
+  /// `record.row` are left to the caller.
+  virtual Expected<Tile, TileFault> load(std::uint64_t i) const = 0;
+  /// What the manifest keeps about the source: kind, options, candidates, label names. No paths of this
+  /// machine, no times.
+  virtual Json describe() const = 0;
+};
+
+/// How to open a source; the union of what the kinds take.
+struct SourceOptions {
+  std::string kind;               ///< "mmearth-tiles" or "geotiff"
+  std::filesystem::path input;    ///< folder with the raw data, for geotiff also the INI file itself
+  std::string schema;             ///< "mmearth" or "majortom"; empty: the source's own
+  int tile_size = 0;              ///< pixels; 0: the source's own
+  bool reference = false;         ///< --compat reference: like the official converter, bug by bug
+  std::filesystem::path mapping;  ///< geotiff: the INI of bands, units, land cover and labels
+  std::uint64_t split_seed = 0;
+  double validation_share = 0,
+         test_share = 0;  ///< of locations, by spatial block, from Philox(split_seed, block)
+};
+
+/// UsageError when the kind is unknown or the input does not look like it; IoError, FormatError from reading
+/// its tables.
+std::unique_ptr<Source> open_source(const SourceOptions& options);
+std::vector<std::string> source_kinds();
+
+}  // namespace terramill::corpus

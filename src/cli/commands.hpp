@@ -1,0 +1,42 @@
+#pragma once
+
+#include <terramill/mpi/communicator.hpp>
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace terramill::cli {
+
+/// What a subcommand runs in.
+struct Context {
+  const mpi::Communicator& world;  ///< every rank of the job
+  std::ostream& out;               ///< standard output on rank 0, nothing elsewhere
+};
+
+/// A subcommand: `arguments` follow its name. Returns the exit code; throws Error.
+using Command = int (*)(const Context& context, const std::vector<std::string>& arguments);
+
+struct CommandEntry {
+  const char* name;     ///< as typed: "corpus build"
+  const char* summary;  ///< one line of `terramill --help`
+  Command run;
+};
+
+/// Every subcommand, in the order of `terramill --help` (src/cli/table.cpp).
+const std::vector<CommandEntry>& commands();
+
+int corpus_build(const Context& context, const std::vector<std::string>& arguments);
+int corpus_verify(const Context& context, const std::vector<std::string>& arguments);
+int corpus_info(const Context& context, const std::vector<std::string>& arguments);
+int corpus_view(const Context& context, const std::vector<std::string>& arguments);
+int corpus_synth(const Context& context, const std::vector<std::string>& arguments);
+int sample(const Context& context, const std::vector<std::string>& arguments);
+int tile_show(const Context& context, const std::vector<std::string>& arguments);
+int pretrain(const Context& context, const std::vector<std::string>& arguments);
+int show(const Context& context, const std::vector<std::string>& arguments);
+int status(const Context& context, const std::vector<std::string>& arguments);
+int report(const Context& context, const std::vector<std::string>& arguments);
+int doctor(const Context& context, const std::vector<std::string>& arguments);
+
+}  // namespace terramill::cli

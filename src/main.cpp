@@ -1,0 +1,124 @@
+#include "cli/commands.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/log.hpp>
+#include <terramill/core/options.hpp>
+#include <terramill/mpi/communicator.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using terramill::cli::CommandEntry;
+
+/// A stream that swallows everything: standard output of every rank but the first.
+struct NullBuffer : std::streambuf {
+  int overflow(int c) override { return traits_type::not_eof(c); }
+  std::streamsize xsputn(const char*, std::streamsize n) override { return n; }
+};
+
+void print_help(std::ostream& out) {
+  out << "terramill " << TERRAMILL_VERSION
+      << ": from a global Earth-observation corpus to pretrained foundation models\n\n"
+         "usage: terramill SUBCOMMAND [OPTIONS]     one process, or under srun or mpirun\n\n";
+  std::size_t width = 0;
+  for (const CommandEntry& command : terramill::cli::commands()) {
+    width = std::max(width, std::string(command.name).size());
+  }
+  for (const CommandEntry& command : terramill::cli::commands()) {
+    std::string name = command.name;
+    name.resize(width, ' ');
+    out << "  " << name << "  " << command.summary << '\n';
+  }
+  out << "\n`terramill SUBCOMMAND --help` lists the options of one.\n";
+}
+
+/// The subcommand that `words` begin with, and how many words its name takes.
+std::pair<const CommandEntry*, std::size_t> find_command(const std::vector<std::string>& words) {
+  for (std::size_t count = std::min<std::size_t>(2, words.size()); count >= 1; --count) {
+    const std::string name = count == 2 ? words[0] + " " + words[1] : words[0];
+    for (const CommandEntry& command : terramill::cli::commands()) {
+      if (name == command.name) return {&command, count};
+    }
+  }
+  std::vector<std::string> names;
+  for (const CommandEntry& command : terramill::cli::commands()) names.emplace_back(command.name);
+  const std::string typed =
+      words.size() > 1 && words[1].rfind('-', 0) != 0 ? words[0] + " " + words[1] : words[0];
+  auto hint = terramill::nearest(typed, names);
+  if (!hint) hint = terramill::nearest(words[0], names);
+  throw terramill::UsageError(
+      "there is no subcommand \"" + words[0] + "\"",
+      {"read the command line", words[0], hint ? "did you mean \"" + *hint + "\"?" : "see terramill --help"});
+}
+
+int dispatch(const terramill::mpi::Communicator& world, const std::vector<std::string>& words) {
+  NullBuffer nothing;
+  std::ostream null(&nothing);
+  std::ostream& out = world.rank() == 0 ? std::cout : null;
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    print_help(out);
+    return static_cast<int>(words.empty() ? terramill::ExitCode::kUsage : terramill::ExitCode::kDone);
+  }
+  if (words[0] == "--version") {
+    out << "terramill " << TERRAMILL_VERSION << '\n';
+    return 0;
+  }
+  const auto [command, count] = find_command(words);
+  const int code =
+      command->run({world, out}, {words.begin() + static_cast<std::ptrdiff_t>(count), words.end()});
+  out.flush();
+  return code;
+}
+
+/// Whether every rank of the job has failed, each by itself: then all can end in order, and one copy of the
+/// message is enough. Ranks that go on working make this false after a second.
+bool all_ranks_failed(const terramill::mpi::Communicator& failures) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  if (MPI_Ibarrier(failures.native(), &request) != MPI_SUCCESS) return false;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  int done = 0;
+  while (!done && std::chrono::steady_clock::now() < deadline) {
+    if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
+    std::this_thread::yield();
+  }
+  return done != 0;
+}
+
+/// Reports what ended this rank and returns the exit code, or ends the job: other ranks may wait for this one
+/// for ever.
+int fail(const terramill::mpi::Communicator& failures, const std::string& text,
+         terramill::ExitCode exit_code) {
+  const int code = static_cast<int>(exit_code);
+  if (failures.rank() == 0) std::cerr << "terramill: " << text << std::endl;
+  if (all_ranks_failed(failures)) return code;
+  if (failures.rank() != 0) std::cerr << "terramill: " << text << std::endl;
+  terramill::mpi::abort_job(code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    terramill::mpi::Session session(&argc, &argv);
+    terramill::log::init();
+    const terramill::mpi::Communicator world = terramill::mpi::Communicator::world();
+    const terramill::mpi::Communicator failures = world.duplicate();
+    try {
+      return dispatch(world, {argv + 1, argv + argc});
+    } catch (const terramill::Error& error) {
+      return fail(failures, error.what(), error.exit_code());
+    } catch (const std::exception& error) {
+      return fail(failures, error.what(), terramill::ExitCode::kFailed);
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "terramill: " << error.what() << std::endl;
+    return static_cast<int>(terramill::ExitCode::kFailed);
+  }
+}

@@ -1,0 +1,269 @@
+#include <terramill/core/error.hpp>
+#include <terramill/mpi/communicator.hpp>
+
+#include <algorithm>
+#include <climits>
+#include <exception>
+
+namespace terramill::mpi {
+
+void check(int status, const char* attempted, std::source_location where) {
+  if (status == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(status, text, &length);
+  throw LibraryError("MPI: " + std::string(text, static_cast<std::size_t>(length)), {attempted, "", ""},
+                     where);
+}
+
+Session::Session(int* argc, char*** argv) : exceptions_(std::uncaught_exceptions()) {
+  int provided = MPI_THREAD_SINGLE;
+  check(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided), "start MPI");
+  check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "set MPI's error handler");
+  check(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "set MPI's error handler");
+  int rank = 0, size = 1;
+  check(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "ask for the rank");
+  check(MPI_Comm_size(MPI_COMM_WORLD, &size), "ask for the number of ranks");
+  set_process_identity(rank, size);
+  if (provided < MPI_THREAD_MULTIPLE) {
+    throw LibraryError("this MPI library does not give MPI_THREAD_MULTIPLE",
+                       {"start MPI", "", "use one built with full thread support, such as Debian's OpenMPI"});
+  }
+}
+
+Session::~Session() {
+  if (std::uncaught_exceptions() == exceptions_) MPI_Finalize();
+}
+
+void abort_job(int code) {
+  int started = 0, finished = 0;
+  MPI_Initialized(&started);
+  MPI_Finalized(&finished);
+  if (started && !finished) MPI_Abort(MPI_COMM_WORLD, code);
+  std::_Exit(code);
+}
+
+#define TERRAMILL_DATATYPE(type, name) \
+  template <>                          \
+  MPI_Datatype datatype<type>() {      \
+    return name;                       \
+  }
+TERRAMILL_DATATYPE(std::uint8_t, MPI_UINT8_T)
+TERRAMILL_DATATYPE(std::int8_t, MPI_INT8_T)
+TERRAMILL_DATATYPE(std::uint16_t, MPI_UINT16_T)
+TERRAMILL_DATATYPE(std::int16_t, MPI_INT16_T)
+TERRAMILL_DATATYPE(std::uint32_t, MPI_UINT32_T)
+TERRAMILL_DATATYPE(std::int32_t, MPI_INT32_T)
+TERRAMILL_DATATYPE(std::uint64_t, MPI_UINT64_T)
+TERRAMILL_DATATYPE(std::int64_t, MPI_INT64_T)
+TERRAMILL_DATATYPE(float, MPI_FLOAT)
+TERRAMILL_DATATYPE(double, MPI_DOUBLE)
+#undef TERRAMILL_DATATYPE
+
+Communicator::Communicator(MPI_Comm comm) : comm_(comm) {
+  check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "set a communicator's error handler");
+  check(MPI_Comm_rank(comm_, &rank_), "ask for the rank");
+  check(MPI_Comm_size(comm_, &size_), "ask for the number of ranks");
+}
+
+namespace {
+MPI_Comm duplicate_of(MPI_Comm comm) {
+  MPI_Comm copy = MPI_COMM_NULL;
+  check(MPI_Comm_dup(comm, &copy), "duplicate a communicator");
+  return copy;
+}
+}  // namespace
+
+Communicator Communicator::world() { return Communicator(duplicate_of(MPI_COMM_WORLD)); }
+Communicator Communicator::self() { return Communicator(duplicate_of(MPI_COMM_SELF)); }
+Communicator Communicator::duplicate() const { return Communicator(duplicate_of(comm_)); }
+
+void Communicator::release() noexcept {
+  if (comm_ == MPI_COMM_NULL) return;
+  // Freeing is collective: a rank that unwinds an exception must not wait for ranks that do not.
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (!finalized && std::uncaught_exceptions() == 0) MPI_Comm_free(&comm_);
+  comm_ = MPI_COMM_NULL;
+}
+
+Communicator::~Communicator() { release(); }
+
+Communicator::Communicator(Communicator&& other) noexcept
+    : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
+
+Communicator& Communicator::operator=(Communicator&& other) noexcept {
+  if (this != &other) {
+    release();
+    comm_ = std::exchange(other.comm_, MPI_COMM_NULL);
+    rank_ = other.rank_;
+    size_ = other.size_;
+  }
+  return *this;
+}
+
+Communicator Communicator::split(int color, int key) const {
+  MPI_Comm part = MPI_COMM_NULL;
+  check(MPI_Comm_split(comm_, color, key, &part), "split a communicator");
+  return Communicator(part);
+}
+
+Communicator Communicator::split_node() const {
+  MPI_Comm part = MPI_COMM_NULL;
+  check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &part),
+        "split a communicator by node");
+  return Communicator(part);
+}
+
+void Communicator::barrier() const { check(MPI_Barrier(comm_), "wait at a barrier"); }
+
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 30;  // below INT_MAX, whatever the element
+
+/// Calls `job(begin, count)` for pieces of [0, total) whose counts an int can hold.
+template <typename F>
+void in_pieces(std::size_t total, F job) {
+  for (std::size_t begin = 0; begin < total; begin += kPiece) {
+    job(begin, static_cast<int>(std::min(kPiece, total - begin)));
+  }
+}
+
+}  // namespace
+
+void Communicator::broadcast(std::span<std::byte> bytes, int root) const {
+  in_pieces(bytes.size(), [&](std::size_t begin, int count) {
+    check(MPI_Bcast(bytes.data() + begin, count, MPI_BYTE, root, comm_), "broadcast");
+  });
+}
+
+std::string Communicator::broadcast(const std::string& text, int root) const {
+  std::uint64_t length = text.size();
+  check(MPI_Bcast(&length, 1, MPI_UINT64_T, root, comm_), "broadcast a length");
+  std::string result = rank_ == root ? text : std::string(length, '\0');
+  broadcast(std::as_writable_bytes(std::span(result)), root);
+  return result;
+}
+
+template <typename T>
+T Communicator::sum(T value) const {
+  sum(std::span<T>(&value, 1));
+  return value;
+}
+
+template <typename T>
+T Communicator::min(T value) const {
+  check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, datatype<T>(), MPI_MIN, comm_), "find a minimum");
+  return value;
+}
+
+template <typename T>
+T Communicator::max(T value) const {
+  max(std::span<T>(&value, 1));
+  return value;
+}
+
+template <typename T>
+void Communicator::sum(std::span<T> values) const {
+  in_pieces(values.size(), [&](std::size_t begin, int count) {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, count, datatype<T>(), MPI_SUM, comm_),
+          "add over ranks");
+  });
+}
+
+template <typename T>
+void Communicator::max(std::span<T> values) const {
+  in_pieces(values.size(), [&](std::size_t begin, int count) {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, count, datatype<T>(), MPI_MAX, comm_),
+          "find maxima");
+  });
+}
+
+template <typename T>
+void Communicator::exclusive_scan(std::span<T> values) const {
+  in_pieces(values.size(), [&](std::size_t begin, int count) {
+    check(MPI_Exscan(MPI_IN_PLACE, values.data() + begin, count, datatype<T>(), MPI_SUM, comm_),
+          "scan over ranks");
+  });
+  // MPI leaves rank 0's result undefined.
+  if (rank_ == 0) std::fill(values.begin(), values.end(), T{});
+}
+
+template <typename T>
+std::vector<T> Communicator::all_gather(T value) const {
+  std::vector<T> all(static_cast<std::size_t>(size_));
+  check(MPI_Allgather(&value, 1, datatype<T>(), all.data(), 1, datatype<T>(), comm_), "gather");
+  return all;
+}
+
+template <typename T>
+std::vector<T> Communicator::all_gather(std::span<const T> values) const {
+  if (values.size() > static_cast<std::size_t>(INT_MAX)) {
+    throw Error("too many values to gather from one rank", {"gather", std::to_string(values.size()), ""});
+  }
+  const std::vector<int> counts = all_gather(static_cast<int>(values.size()));
+  std::vector<int> offsets(counts.size());
+  std::int64_t total = 0;
+  for (std::size_t r = 0; r < counts.size(); ++r) {
+    offsets[r] = static_cast<int>(total);
+    total += counts[r];
+  }
+  if (total > INT_MAX) throw Error("too many values to gather", {"gather", std::to_string(total), ""});
+  std::vector<T> all(static_cast<std::size_t>(total));
+  check(MPI_Allgatherv(values.data(), static_cast<int>(values.size()), datatype<T>(), all.data(),
+                       counts.data(), offsets.data(), datatype<T>(), comm_),
+        "gather lists");
+  return all;
+}
+
+std::vector<std::string> Communicator::gather(const std::string& text, int root) const {
+  std::vector<std::string> texts;
+  const std::vector<std::uint64_t> lengths = all_gather(static_cast<std::uint64_t>(text.size()));
+  constexpr int kTag = 2;
+  if (rank_ != root) {
+    in_pieces(text.size(), [&](std::size_t begin, int count) {
+      check(MPI_Send(text.data() + begin, count, MPI_CHAR, root, kTag, comm_), "send text");
+    });
+    return texts;
+  }
+  texts.resize(lengths.size());
+  for (int r = 0; r < size_; ++r) {
+    std::string& into = texts[static_cast<std::size_t>(r)];
+    if (r == root) {
+      into = text;
+      continue;
+    }
+    into.resize(lengths[static_cast<std::size_t>(r)]);
+    in_pieces(into.size(), [&](std::size_t begin, int count) {
+      check(MPI_Recv(into.data() + begin, count, MPI_CHAR, r, kTag, comm_, MPI_STATUS_IGNORE),
+            "receive text");
+    });
+  }
+  return texts;
+}
+
+#define TERRAMILL_INSTANTIATE(type)                                  \
+  template type Communicator::sum(type) const;                       \
+  template type Communicator::min(type) const;                       \
+  template type Communicator::max(type) const;                       \
+  template void Communicator::sum(std::span<type>) const;            \
+  template void Communicator::max(std::span<type>) const;            \
+  template void Communicator::exclusive_scan(std::span<type>) const; \
+  template std::vector<type> Communicator::all_gather(type) const;   \
+  template std::vector<type> Communicator::all_gather(std::span<const type>) const;
+TERRAMILL_INSTANTIATE(std::uint8_t)
+TERRAMILL_INSTANTIATE(std::uint32_t)
+TERRAMILL_INSTANTIATE(std::int32_t)
+TERRAMILL_INSTANTIATE(std::uint64_t)
+TERRAMILL_INSTANTIATE(std::int64_t)
+TERRAMILL_INSTANTIATE(float)
+TERRAMILL_INSTANTIATE(double)
+#undef TERRAMILL_INSTANTIATE
+
+namespace detail {
+void throw_peer_failure(int rank, const std::string& text) {
+  throw Error("rank " + std::to_string(rank) + " failed: " + text);
+}
+}  // namespace detail
+
+}  // namespace terramill::mpi

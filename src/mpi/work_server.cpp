@@ -1,0 +1,113 @@
+#include <terramill/mpi/work_server.hpp>
+
+#include <algorithm>
+#include <exception>
+
+namespace terramill::mpi {
+
+namespace {
+
+constexpr int kAsk = 11;     // worker -> server: u64 1 to ask, 0 to say that it has finished
+constexpr int kAnswer = 12;  // server -> worker: the item or kNoWork
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+WorkServer::WorkServer(const Communicator& comm, std::vector<std::uint64_t> items)
+    : comm_(comm.duplicate()), items_(std::move(items)) {
+  comm_.barrier();
+  start_ = std::chrono::steady_clock::now();
+  if (comm_.rank() == 0 && comm_.size() > 1) {
+    service_ = std::thread([this] {
+      try {
+        serve();
+      } catch (...) {
+        failure_ = std::current_exception();
+      }
+    });
+  }
+}
+
+WorkServer::~WorkServer() {
+  // Only an exception skips finish(); the job is about to end, and the other ranks' goodbyes may never come.
+  stop_ = true;
+  if (service_.joinable()) service_.join();
+}
+
+double WorkServer::elapsed() const { return seconds_since(start_); }
+
+void WorkServer::serve() {
+  // A blocking receive would spin on a core that rank 0's own work needs, so the service polls: quickly while
+  // requests come, once a millisecond otherwise.
+  int left = comm_.size() - 1;
+  auto pause = std::chrono::microseconds(20);
+  while (left > 0 && !stop_) {
+    int arrived = 0;
+    MPI_Status status;
+    check(MPI_Iprobe(MPI_ANY_SOURCE, kAsk, comm_.native(), &arrived, &status), "look for requests for work");
+    if (!arrived) {
+      std::this_thread::sleep_for(pause);
+      pause = std::min(pause * 2, std::chrono::microseconds(1000));
+      continue;
+    }
+    pause = std::chrono::microseconds(20);
+    std::uint64_t wants = 0;
+    check(MPI_Recv(&wants, 1, MPI_UINT64_T, status.MPI_SOURCE, kAsk, comm_.native(), MPI_STATUS_IGNORE),
+          "receive a request for work");
+    if (wants == 0) {
+      --left;
+      continue;
+    }
+    const double asked = elapsed();
+    std::uint64_t item = kNoWork;
+    {
+      const std::lock_guard lock(mutex_);
+      if (position_ < items_.size()) item = items_[position_++];
+    }
+    check(MPI_Send(&item, 1, MPI_UINT64_T, status.MPI_SOURCE, kAnswer, comm_.native()),
+          "answer a request for work");
+    const std::lock_guard lock(mutex_);
+    records_.push_back({status.MPI_SOURCE, item, asked, elapsed(), 0});
+  }
+}
+
+std::optional<std::uint64_t> WorkServer::next() {
+  const double asked = elapsed();
+  std::uint64_t item = kNoWork;
+  if (comm_.rank() == 0) {
+    const std::lock_guard lock(mutex_);
+    if (position_ < items_.size()) item = items_[position_++];
+    records_.push_back({0, item, asked, elapsed(), 0});
+  } else {
+    const std::uint64_t want = 1;
+    check(MPI_Send(&want, 1, MPI_UINT64_T, 0, kAsk, comm_.native()), "ask for work");
+    check(MPI_Recv(&item, 1, MPI_UINT64_T, 0, kAnswer, comm_.native(), MPI_STATUS_IGNORE), "receive work");
+  }
+  waits_.push_back(elapsed() - asked);
+  if (item == kNoWork) return std::nullopt;
+  return item;
+}
+
+std::vector<WorkRecord> WorkServer::finish() {
+  if (finished_) return {};
+  finished_ = true;
+  if (comm_.rank() != 0) {
+    const std::uint64_t done = 0;
+    check(MPI_Send(&done, 1, MPI_UINT64_T, 0, kAsk, comm_.native()), "say that the work is done");
+  }
+  if (service_.joinable()) service_.join();
+  if (failure_) std::rethrow_exception(failure_);
+  // Each rank's waits belong to its records in order: requests of one rank are answered one after another.
+  const std::vector<std::uint64_t> counts = comm_.all_gather(static_cast<std::uint64_t>(waits_.size()));
+  const std::vector<double> waits = comm_.all_gather(std::span<const double>(waits_));
+  if (comm_.rank() != 0) return {};
+  std::vector<std::size_t> cursor(counts.size(), 0);
+  for (std::size_t r = 1; r < counts.size(); ++r) cursor[r] = cursor[r - 1] + counts[r - 1];
+  for (WorkRecord& record : records_) record.waited = waits[cursor[static_cast<std::size_t>(record.rank)]++];
+  return std::move(records_);
+}
+
+}  // namespace terramill::mpi
