@@ -1,0 +1,85 @@
+#pragma once
+
+#include <terramill/core/json.hpp>
+#include <terramill/parallel/gradient_buffer.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace terramill::checkpoint {
+
+/// Elements [begin, end) of a tensor, in C order, at `offset` bytes into `file`.
+struct Slice {
+  std::string file;
+  std::uint64_t offset;
+  std::uint64_t hash;  ///< xxh3 of the bytes
+  std::int64_t begin, end;
+};
+
+struct TensorEntry {
+  std::string name;
+  at::ScalarType dtype;
+  std::vector<std::int64_t> shape;
+  std::vector<Slice> slices;  ///< in order, without gaps
+};
+
+/// A checkpoint on disk, written by any number of ranks. Any process may read it alone.
+class Reader {
+ public:
+  /// Reads and checks index.json of a checkpoint's directory. IoError when it is missing, FormatError when it
+  /// is cut or of another format, IntegrityError when its bytes disagree with the hash it holds.
+  explicit Reader(std::filesystem::path directory);
+
+  const std::filesystem::path& directory() const noexcept { return directory_; }
+  std::int64_t step() const noexcept { return step_; }
+  /// As given to `save`.
+  const Json& meta() const noexcept { return meta_; }
+  const std::vector<TensorEntry>& tensors() const noexcept { return tensors_; }
+  bool has(const std::string& name) const { return by_name_.contains(name); }
+  /// FormatError when there is none of that name.
+  const TensorEntry& entry(const std::string& name) const;
+
+  /// The whole tensor, on the CPU. IntegrityError naming file and tensor when bytes disagree with their hash;
+  /// IoError or FormatError for a missing or short file.
+  at::Tensor read(const std::string& name) const;
+  /// Reads into `target` (any device), which must have the tensor's shape and type: FormatError otherwise.
+  void read_into(const std::string& name, at::Tensor target) const;
+
+  /// Reads every byte of every `parts`-th slice and file header from number `part` on, and throws as `read`
+  /// for the first that is wrong.
+  void verify(int part = 0, int parts = 1) const;
+
+ private:
+  struct File {
+    std::string name;
+    std::uint64_t bytes, header_bytes, header_hash;
+  };
+  void read_slice(const TensorEntry& entry, const Slice& slice, std::byte* into) const;
+
+  std::filesystem::path directory_;
+  std::int64_t step_ = 0;
+  Json meta_;
+  std::vector<File> files_;
+  std::vector<TensorEntry> tensors_;
+  std::map<std::string, std::size_t> by_name_;
+};
+
+/// What `init_from` did, by name.
+struct InitReport {
+  std::vector<std::string> loaded;
+  std::vector<std::string> missing;     ///< wanted, but not in the source: left as they were
+  std::vector<std::string> unexpected;  ///< in the source, but not wanted
+};
+
+/// Copies the model's weights, and nothing else, from `source` into `parameters` by name. `source` is a
+/// checkpoint's directory, a run (its newest checkpoint) or a .safetensors file; in a checkpoint the tensors
+/// "model.<name>" count. UsageError when no name agrees; FormatError for a tensor of another shape.
+InitReport init_from(const std::filesystem::path& source,
+                     const std::vector<parallel::NamedTensor>& parameters);
+
+}  // namespace terramill::checkpoint

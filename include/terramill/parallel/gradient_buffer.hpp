@@ -1,0 +1,103 @@
+#pragma once
+
+#include <terramill/parallel/mesh.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace terramill::parallel {
+
+/// A tensor under its official name.
+using NamedTensor = std::pair<std::string, at::Tensor>;
+
+/// Parameters that the optimiser treats alike. The order of groups, and of parameters in them, is part of the
+/// results.
+struct ParameterGroup {
+  std::vector<NamedTensor> parameters;
+  bool decay = true;      ///< whether weight decay applies
+  double lr_scale = 1.0;  ///< factor on the learning rate
+};
+
+/// How the gradients of a global batch's micro-batches are summed.
+enum class Reduction {
+  kExact,  ///< in the fixed binary tree over their index: the same bits for any number of replicas
+  kFast,   ///< in order within a replica, then as the library chooses
+};
+
+/// "exact" or "fast"; UsageError otherwise.
+Reduction parse_reduction(const std::string& name);
+
+/// Sums the gradients of a global batch over its micro-batches and replicas: design §8.
+///
+/// Each group has one flat buffer on the mesh's device, fp32, or fp64 where its parameters are; its
+/// parameters lie in it in order, its end is padded to a multiple of dp, and it is reduced in buckets, each
+/// as soon as the last micro-batch's backward has filled it, from the last bucket to the first.
+///
+/// `exact`: node (l, i) of the tree covers micro-batches [i·2^l, min((i+1)·2^l, M)) and is the sum of its
+/// children; an absent right child adds nothing. Replicas fold their own micro-batches as far as the tree
+/// allows, exchange what is left so that each owns 1/dp of every bucket, add that in tree order, and gather
+/// the result.
+///
+/// One global batch:
+///
+///     buffer.begin_step(M);
+///     for (int m = range.begin; m < range.end; ++m) {
+///       buffer.begin_micro_batch(m);
+///       loss(m).backward();       // exactly one backward pass
+///       buffer.end_micro_batch();
+///     }
+///     buffer.finish_step();       // gradient(i) is now the mean over the M micro-batches, on every rank
+class GradientBuffer {
+ public:
+  /// Takes charge of the parameters' gradients: `.grad()` is empty outside a backward pass. `bucket_bytes`
+  /// bounds a bucket. The mesh must outlive the buffer. UsageError for no parameter, one that appears twice
+  /// or needs no gradient, or a group of mixed types. Not collective.
+  GradientBuffer(const Mesh& mesh, std::vector<ParameterGroup> groups, Reduction reduction,
+                 std::int64_t bucket_bytes = std::int64_t{25} << 20);
+  ~GradientBuffer();
+  GradientBuffer(const GradientBuffer&) = delete;
+  GradientBuffer& operator=(const GradientBuffer&) = delete;
+
+  /// Starts a global batch of `micro_batches`. UsageError where dp exceeds it.
+  void begin_step(int micro_batches);
+  /// `index` within the global batch; a replica's come in ascending order.
+  void begin_micro_batch(int index);
+  void end_micro_batch();
+  /// Completes the sums and scales them by 1/M. Collective. Drops to the error of a failed collective.
+  void finish_step();
+  /// Forgets a step begun, so that a new one can begin, e.g. after an exception in a forward pass; not after
+  /// a collective failed. Collectives under way are awaited.
+  void abandon_step();
+
+  const std::vector<ParameterGroup>& groups() const;
+  /// Parameters over all groups, in order; index i of the functions below counts in it.
+  std::size_t size() const;
+  const NamedTensor& parameter(std::size_t i) const;
+  /// The group of parameter i.
+  std::size_t group_of(std::size_t i) const;
+  /// The mean gradient of parameter i after `finish_step`, in the parameter's shape and the buffer's type: a
+  /// view that the next step overwrites.
+  at::Tensor gradient(std::size_t i) const;
+  /// Whether any micro-batch of the last global batch, on any replica, gave parameter i a gradient.
+  bool used(std::size_t i) const;
+
+  /// Global L2 norm of the mean gradients of used parameters, accumulated in fp64 in an order that depends on
+  /// the parameters alone. The same on every rank.
+  double norm() const;
+  /// Multiplies all gradients, for clipping.
+  void scale(double factor);
+
+  /// Seconds of the last step in which this rank waited for collectives, host time.
+  double exposed_seconds() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace terramill::parallel

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <terramill/mpi/communicator.hpp>
+#include <terramill/parallel/process_group.hpp>
+
+#include <c10/core/Device.h>
+
+namespace terramill::parallel {
+
+/// Micro-batches [begin, end) of a global batch.
+struct MicroBatchRange {
+  int begin, end;
+  int size() const noexcept { return end - begin; }
+};
+
+/// What replica d of D computes of M micro-batches: [dM/D, (d+1)M/D). UsageError when D > M, since a replica
+/// would have nothing to do.
+MicroBatchRange micro_batch_range(int replica, int replicas, int micro_batches);
+
+/// The ranks of a job as a grid of dp replicas by tp tensor-parallel ranks; the latter are neighbours.
+class Mesh {
+ public:
+  /// UsageError when `tp` does not divide the ranks or is not 1. Collective.
+  Mesh(const mpi::Communicator& world, c10::Device device, int tp = 1);
+
+  int dp() const noexcept { return dp_comm_.size(); }
+  int tp() const noexcept { return tp_; }
+  /// Position along the axes.
+  int replica() const noexcept { return dp_comm_.rank(); }
+  int tp_rank() const noexcept { return tp_rank_; }
+  c10::Device device() const noexcept { return device_; }
+
+  const mpi::Communicator& world() const noexcept { return world_; }
+  /// The ranks that hold the same part of the model.
+  const mpi::Communicator& dp_comm() const noexcept { return dp_comm_; }
+  const ProcessGroupPtr& dp_group() const noexcept { return dp_group_; }
+
+  /// This replica's share; see `micro_batch_range`.
+  MicroBatchRange micro_batches(int count) const { return micro_batch_range(replica(), dp(), count); }
+
+ private:
+  mpi::Communicator world_;
+  int tp_, tp_rank_;
+  c10::Device device_;
+  mpi::Communicator dp_comm_;
+  ProcessGroupPtr dp_group_;
+};
+
+}  // namespace terramill::parallel
