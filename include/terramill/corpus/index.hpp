@@ -31,6 +31,9 @@ enum Column : std::uint32_t {
   kAllColumns = (1u << 15) - 1,
 };
 
+/// The HDF5 dataset of each column, in the order of the file (docs/formats.md).
+const std::vector<std::string>& index_datasets();
+
 /// A run of rows as columns. Only the selected ones are filled; `land_cover` is rows x 12.
 struct IndexColumns {
   std::uint64_t begin = 0, count = 0;
@@ -59,6 +62,9 @@ class IndexWriter {
   void finish();
 
  private:
+  void write_column(const std::string& name, hid_t memory_type, const void* values, std::size_t count);
+  void write_text_column(const std::string& name, std::size_t width, const std::vector<std::string>& values);
+
   h5::Handle file_;
   std::filesystem::path path_;
   std::uint64_t rows_, written_ = 0;

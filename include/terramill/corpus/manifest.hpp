@@ -29,7 +29,8 @@ struct Manifest {
   bool reference = false;   ///< built with --compat reference
   bool index_only = false;  ///< no shards: an index for sampling at scale
   bool synthetic = false;   ///< values or index come from the invented world
-  Json source;
+  Json source;              ///< Source::describe()
+  Json options;  ///< the agreed options of the build, name to text; null when not built by `corpus build`
   std::vector<std::string> label_names;
   std::uint64_t shard_tiles = 0;  ///< candidates per shard
   std::vector<ShardEntry> shards;
@@ -39,9 +40,16 @@ struct Manifest {
 };
 
 /// IoError when `corpus` has no manifest (saying what an unfinished build looks like), FormatError for a bad
-/// one.
+/// one, IntegrityError for one that does not agree with the hash in its last line.
 Manifest read_manifest(const std::filesystem::path& corpus);
+/// The file's text. Its last member, "xxh3", is the hash of the text with that member's digits all "0".
 std::string to_text(const Manifest& manifest);
+
+/// Names of the files inside a corpus.
+inline constexpr const char* kManifestFile = "manifest.json";
+inline constexpr const char* kIndexFile = "index.h5";
+inline constexpr const char* kStatisticsFile = "band_stats.json";
+inline constexpr const char* kQuarantineFile = "quarantine.jsonl";
 
 /// "shards/shard-00012.h5" and its ".idx".
 std::filesystem::path shard_path(const std::filesystem::path& corpus, std::uint64_t shard);
