@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Runs commands in a bare Debian 12 with a clean clone of this repository; see --help.
+set -euo pipefail
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+usage() {
+  cat <<TEXT
+usage: tests/bare-debian.sh [--output FILE] [--keep DIR] [COMMAND]...
+
+Makes a Debian 12 root with mmdebstrap --variant=minbase in a temporary folder, clones the committed tree into it, and
+runs each COMMAND (default: "jobs/quickstart.sh" and "tests/run.sh") in a fresh shell at the clone's top, as root and
+with nothing but what the root holds. The host lends its name resolution, certificates, pip's configuration and the
+download caches; shared/ beside the repository, where there is one, lies beside the clone. A summary (system, commands,
+exit codes, seconds, last lines) goes to FILE (default: standard output). The root is removed at the end.
+
+  --output FILE  where the summary goes
+  --keep DIR     use DIR for the root, keep it, and use it again the next time
+
+Needs root and mmdebstrap. Exit code: that of the first command that failed, else 0.
+TEXT
+}
+
+output=/dev/stdout keep='' commands=()
+while (($#)); do
+  case $1 in
+    --output) output=${2:?--output needs a file}; shift 2 ;;
+    --keep) keep=${2:?--keep needs a folder}; shift 2 ;;
+    --help | -h) usage; exit 0 ;;
+    -*) echo "bare-debian: unknown option \"$1\"; see --help" >&2; exit 2 ;;
+    *) commands+=("$1"); shift ;;
+  esac
+done
+((${#commands[@]})) || commands=(jobs/quickstart.sh tests/run.sh)
+[[ $(id -u) == 0 ]] || { echo "bare-debian: needs root" >&2; exit 2; }
+command -v mmdebstrap >/dev/null || { echo "bare-debian: mmdebstrap is missing (Debian: mmdebstrap)" >&2; exit 2; }
+
+# A mount and a process namespace of our own: what is mounted or started below ends with this script.
+if [[ -z ${TERRAMILL_BARE_INSIDE:-} ]]; then
+  work=${keep:-$(mktemp -d "${TMPDIR:-/tmp}/terramill-bare.XXXXXX")}
+  mkdir -p "$work"
+  remove() { [[ -n $keep ]] || rm -rf --one-file-system "$work"; }
+  trap remove EXIT
+  # Debian's /tmp may be closed to others below a private folder; apt drops its privileges.
+  chmod 755 "$work"
+  code=0
+  TERRAMILL_BARE_INSIDE=$work unshare --mount --pid --fork --kill-child --propagation private \
+    "${BASH_SOURCE[0]}" --output "$output" "${commands[@]}" || code=$?
+  exit "$code"
+fi
+work=$TERRAMILL_BARE_INSIDE
+root=$work/root
+
+if [[ ! -e $root/etc/debian_version ]]; then
+  echo "bare-debian: making the root in $root"
+  mmdebstrap --quiet --variant=minbase bookworm "$root"
+fi
+packages=$(chroot "$root" dpkg-query -W | wc -l)
+
+rm -rf "$root/root/terramill"
+git -c safe.directory='*' clone --quiet --no-hardlinks "file://$source_dir" "$root/root/terramill"
+commit=$(git -c safe.directory='*' -C "$source_dir" rev-parse --short HEAD)
+
+mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run"
+for file in /etc/resolv.conf /etc/hosts; do
+  cp -L "$file" "$root$file"
+done
+[[ -e /etc/pip.conf ]] && cp -L /etc/pip.conf "$root/etc/pip.conf"
+if [[ -e /etc/ssl/certs/ca-certificates.crt ]]; then
+  mkdir -p "$root/etc/ssl/certs"
+  cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+fi
+cache=${TERRAMILL_CACHE:-$HOME/.cache/terramill}
+for name in apt pip; do
+  mkdir -p "$cache/$name" "$root/root/.cache/terramill/$name"
+  mount --bind "$cache/$name" "$root/root/.cache/terramill/$name"
+done
+if [[ -d $source_dir/../shared ]]; then
+  mkdir -p "$root/root/shared"
+  mount --rbind -o ro "$source_dir/../shared" "$root/root/shared"
+fi
+
+environment=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8)
+while read -r variable; do
+  environment+=("$variable=${!variable}")
+done < <(compgen -e | grep -iE '^(PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL|DEFAULT_TIMEOUT)|SSL_CERT_FILE|(https?|no)_proxy)$' || true)
+
+summary=$work/summary.txt
+{
+  echo "system    Debian $(cat "$root/etc/debian_version"), $packages packages (mmdebstrap --variant=minbase), $(uname -m)"
+  echo "kernel    $(uname -r), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)"
+  echo "commit    $commit"
+} >"$summary"
+first_failure=0
+for command in "${commands[@]}"; do
+  echo "bare-debian: $command"
+  start=$SECONDS code=0
+  chroot "$root" env -i "${environment[@]}" bash -c "cd /root/terramill && $command" </dev/null >"$work/log.txt" 2>&1 || code=$?
+  tail -n 40 "$work/log.txt"
+  {
+    echo
+    echo "\$ $command"
+    tail -n 12 "$work/log.txt" | sed 's/^/    /'
+    echo "exit code $code after $((SECONDS - start)) s"
+  } >>"$summary"
+  if ((code != 0)); then
+    first_failure=$code
+    break
+  fi
+done
+cat "$summary" >"$output"
+exit "$first_failure"
