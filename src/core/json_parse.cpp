@@ -192,9 +192,21 @@ class Builder : public nlohmann::json_sax<Json> {
   std::string token_, message_;
 };
 
+/// Whether the text's last word is the beginning of a non-finite token, which the parser takes for a
+/// misspelling.
+bool ends_inside_token(std::string_view text) {
+  return std::any_of(std::begin(kNonFinite), std::end(kNonFinite), [text](const NonFinite& candidate) {
+    for (std::size_t length = 1; length < candidate.token.size(); ++length) {
+      if (text.ends_with(candidate.token.substr(0, length))) return true;
+    }
+    return false;
+  });
+}
+
 [[noreturn]] void refuse(std::string_view text, std::size_t position, const std::string& reason,
                          const std::string& origin) {
-  const bool cut = position >= text.size();
+  const bool at_last_word = text.find_first_of(" \t\r\n,:[]{}\"", position) == std::string_view::npos;
+  const bool cut = position >= text.size() || (at_last_word && ends_inside_token(text));
   const auto before = text.substr(0, std::min(position, text.size()));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const auto line_start = before.rfind('\n');

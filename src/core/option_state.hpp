@@ -46,9 +46,13 @@ struct OptionTable::State {
   std::vector<std::string> names() const;
   void read_file(const std::string& path);
   void assign_command_line(const std::vector<std::pair<std::string, std::string>>& given);
+  /// The arguments in the form that the engine takes in all cases: `--name=` becomes `--name ""`, and a
+  /// switch gets its value. UsageError for an option that has none and needs one.
+  std::vector<std::string> engine_form(const std::vector<std::string>& arguments);
   /// The arguments as (option, value) in order; positional ones under their names.
   std::vector<std::pair<std::string, std::string>> read_arguments(const std::vector<std::string>& arguments);
   void demand_required() const;
+  [[noreturn]] static void refuse_without_value(const Option& option);
   [[noreturn]] void refuse_unknown(const std::string& name, const std::string& where) const;
 
   std::string usage, summary;

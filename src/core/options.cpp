@@ -183,32 +183,51 @@ void OptionTable::State::read_file(const std::string& path) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> OptionTable::State::read_arguments(
-    const std::vector<std::string>& arguments) {
-  // `--name=` becomes `--name ""`, and a switch gets its value: the engine takes neither as it stands.
+void OptionTable::State::refuse_without_value(const Option& option) {
+  throw UsageError("option " + option.name + " (" + kCommandLine + ") needs a value: " + option.type() +
+                       (option.unit.empty() ? "" : ", " + option.unit),
+                   {"read the options", option.name, "see --help"});
+}
+
+std::vector<std::string> OptionTable::State::engine_form(const std::vector<std::string>& arguments) {
   const auto end_mark = std::find(arguments.begin(), arguments.end(), "--");
   std::vector<std::string> tokens;
-  for (auto token = arguments.begin(); token != arguments.end(); ++token) {
-    const Option* const option =
-        token < end_mark && token->starts_with("--") ? find(token->substr(2)) : nullptr;
-    const auto next = token < end_mark ? std::next(token) : token;
-    if (option != nullptr && option->is_switch()) {
-      const bool valued = next < end_mark && (*next == "true" || *next == "false");
+  for (auto token = arguments.begin(); token != end_mark; ++token) {
+    const auto sign = token->find('=');
+    Option* const option = token->starts_with("--") ? find(token->substr(2, sign - 2)) : nullptr;
+    if (option == nullptr) {
+      tokens.push_back(*token);
+    } else if (sign != std::string::npos) {
+      tokens.push_back(*token);
+      if (sign + 1 == token->size()) {
+        tokens.back().pop_back();
+        tokens.emplace_back();
+      }
+    } else if (const auto next = std::next(token); option->is_switch()) {
+      const bool valued = next != end_mark && (*next == "true" || *next == "false");
       tokens.push_back(*token + "=" + (valued ? *next : "true"));
       if (valued) ++token;
-    } else if (token < end_mark && token->starts_with("--") && token->ends_with("=")) {
-      tokens.push_back(token->substr(0, token->size() - 1));
-      tokens.emplace_back();
     } else {
+      if (next == end_mark) refuse_without_value(*option);
+      if (next->starts_with("--") && find(next->substr(2, next->find('=') - 2)) != nullptr) {
+        refuse_without_value(*option);
+      }
       tokens.push_back(*token);
+      tokens.push_back(*next);
+      ++token;
     }
   }
+  tokens.insert(tokens.end(), end_mark, arguments.end());
+  return tokens;
+}
 
+std::vector<std::pair<std::string, std::string>> OptionTable::State::read_arguments(
+    const std::vector<std::string>& arguments) {
   std::vector<std::pair<std::string, std::string>> given;
   std::vector<std::string> placed;
   try {
     using Style = po::command_line_style::style_t;
-    const auto parsed = po::command_line_parser(tokens)
+    const auto parsed = po::command_line_parser(engine_form(arguments))
                             .options(engine)
                             .style(Style::allow_long | Style::long_allow_adjacent | Style::long_allow_next)
                             .allow_unregistered()
@@ -223,33 +242,23 @@ std::vector<std::pair<std::string, std::string>> OptionTable::State::read_argume
         given.emplace_back(option.string_key, value);
       }
     }
-  } catch (const po::error_with_option_name& fault) {
-    std::string name = fault.get_option_name();
-    name.erase(0, name.find_first_not_of('-'));
-    const Option* const option = find(name);
-    throw UsageError(option == nullptr
-                         ? std::string(fault.what())
-                         : "option " + name + " (command line) needs a value: " + option->type() +
-                               (option->unit.empty() ? "" : ", " + option->unit),
-                     {"read the options", name, "see --help"});
   } catch (const po::error& fault) {
     throw UsageError(fault.what(), {"read the options", kCommandLine, "see --help"});
   }
 
-  const auto literal =
-      static_cast<std::size_t>(end_mark == arguments.end() ? 0 : arguments.end() - end_mark - 1);
   std::vector<std::string> places;
   for (const auto& option : options) {
     if (option.positional) places.push_back(option.name);
   }
+  const auto end_mark = std::find(arguments.begin(), arguments.end(), "--");
+  const auto literal =
+      static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, std::distance(end_mark, arguments.end()) - 1));
   for (std::size_t i = 0; i < placed.size(); ++i) {
     const auto& value = placed[i];
-    if (i + literal < placed.size() && value.size() > 1 && value.front() == '-' &&
-        !looks_like_number(value)) {
-      refuse_unknown(value, kCommandLine);
-    }
+    const bool dashed = value.size() > 1 && value.front() == '-' && !looks_like_number(value);
+    if (dashed && i + literal < placed.size()) refuse_unknown(value, kCommandLine);
     if (i >= places.size()) {
-      throw UsageError("unexpected argument \"" + value + "\" (command line)",
+      throw UsageError("unexpected argument \"" + value + "\" (" + kCommandLine + ")",
                        {"read the options", value, "usage: " + usage});
     }
     given.emplace_back(places[i], value);
