@@ -29,8 +29,12 @@ IndexColumns IndexReader::read(std::uint64_t begin, std::uint64_t count, std::ui
   const auto texts = [&](Column column, const char* name, std::vector<std::string>& into) {
     if (columns & column) into = h5::read_strings(file_, name, begin, count);
   };
-  texts(kTileId, "tile_id", result.tile_id);
-  for (const std::string& id : result.tile_id) result.tile_key.push_back(xxh3(id));
+  if (columns & (kTileId | kTileKey)) {
+    std::vector<std::string> ids = h5::read_strings(file_, "tile_id", begin, count);
+    result.tile_key.reserve(ids.size());
+    for (const std::string& id : ids) result.tile_key.push_back(xxh3(id));
+    if (columns & kTileId) result.tile_id = std::move(ids);
+  }
   numbers(kLonLat, "lon", result.lon);
   numbers(kLonLat, "lat", result.lat);
   texts(kCrs, "crs", result.crs);

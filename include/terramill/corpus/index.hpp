@@ -29,6 +29,7 @@ enum Column : std::uint32_t {
   kSplit = 1u << 13,
   kShardRow = 1u << 14,
   kAllColumns = (1u << 15) - 1,
+  kTileKey = 1u << 15,  ///< tile_key without keeping tile_id; kTileId implies it
 };
 
 /// The HDF5 dataset of each column, in the order of the file (docs/formats.md).
@@ -38,8 +39,7 @@ const std::vector<std::string>& index_datasets();
 struct IndexColumns {
   std::uint64_t begin = 0, count = 0;
   std::vector<std::string> tile_id;
-  std::vector<std::uint64_t>
-      tile_key;  ///< xxh3 of tile_id: what random keys are drawn from; filled with kTileId
+  std::vector<std::uint64_t> tile_key;  ///< xxh3 of tile_id: what random keys are drawn from
   std::vector<double> lon, lat;
   std::vector<std::string> crs, date;
   std::vector<double> transform;
