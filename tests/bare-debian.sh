@@ -68,9 +68,11 @@ for file in /etc/resolv.conf /etc/hosts; do
   cp -L "$file" "$root$file"
 done
 [[ -e /etc/pip.conf ]] && cp -L /etc/pip.conf "$root/etc/pip.conf"
+environment=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8)
 if [[ -e /etc/ssl/certs/ca-certificates.crt ]]; then
-  mkdir -p "$root/etc/ssl/certs"
-  cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+  # Under a name of its own: the package ca-certificates writes the usual one anew.
+  cp -L /etc/ssl/certs/ca-certificates.crt "$root/root/host-certificates.crt"
+  environment+=(PIP_CERT=/root/host-certificates.crt)
 fi
 cache=${TERRAMILL_CACHE:-$HOME/.cache/terramill}
 for name in apt pip; do
@@ -82,10 +84,9 @@ if [[ -d $source_dir/../shared ]]; then
   mount --rbind -o ro "$source_dir/../shared" "$root/root/shared"
 fi
 
-environment=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8)
 while read -r variable; do
   environment+=("$variable=${!variable}")
-done < <(compgen -e | grep -iE '^(PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL|DEFAULT_TIMEOUT)|SSL_CERT_FILE|(https?|no)_proxy)$' || true)
+done < <(compgen -e | grep -iE '^(PIP_(INDEX_URL|EXTRA_INDEX_URL|DEFAULT_TIMEOUT)|(https?|no)_proxy)$' || true)
 
 summary=$work/summary.txt
 {
