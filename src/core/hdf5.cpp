@@ -81,6 +81,10 @@ Handle create_file(const std::filesystem::path& path) {
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), "create a property list", path.string());
   check(H5Pset_obj_track_times(creation, false), "switch object times off", path.string());
   const Handle access = access_properties();
+  // Values go to the file's end at once, so that a writer knows where a chunk lies; metadata is gathered in
+  // blocks.
+  check(H5Pset_small_data_block_size(access, 0), "set an allocation block", path.string());
+  check(H5Pset_meta_block_size(access, 16384), "set an allocation block", path.string());
   return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access), "create a file", path.string()};
 }
 
