@@ -109,39 +109,36 @@ std::string Raster::band_name(int band) const {
 
 template <typename T>
 std::optional<RasterFault> Raster::read(int band, Window window, std::span<T> out) const {
+  if (band < 1 || band > bands_) return RasterFault{path_, "has no band " + std::to_string(band)};
+  return read_bands<T>(&band, 1, window, out);
+}
+
+template <typename T>
+std::optional<RasterFault> Raster::read_all(Window window, std::span<T> out) const {
+  return read_bands<T>(nullptr, bands_, window, out);
+}
+
+template <typename T>
+std::optional<RasterFault> Raster::read_bands(int* list, int count, Window window, std::span<T> out) const {
   if (window.column < 0 || window.row < 0 || window.column + window.width > grid_.width ||
       window.row + window.height > grid_.height) {
     return RasterFault{path_, "is smaller than the window that is read"};
   }
   if constexpr (!std::is_same_v<Carrier<T>, T>) {
     std::vector<Carrier<T>> wide(out.size());
-    if (auto fault = read<Carrier<T>>(band, window, wide)) return fault;
+    if (auto fault = read_bands<Carrier<T>>(list, count, window, wide)) return fault;
     clip<T>(wide, out);
     return std::nullopt;
   } else {
     const ErrorCapture errors;
-    GDALRasterBandH handle = GDALGetRasterBand(dataset_.get(), band);
-    if (handle == nullptr) return RasterFault{path_, "has no band " + std::to_string(band)};
     const CPLErr status =
-        GDALRasterIO(handle, GF_Read, window.column, window.row, window.width, window.height, out.data(),
-                     window.width, window.height, gdal_type<T>(), 0, 0);
+        GDALDatasetRasterIO(dataset_.get(), GF_Read, window.column, window.row, window.width, window.height,
+                            out.data(), window.width, window.height, gdal_type<T>(), count, list, 0, 0, 0);
     if (status != CE_None || errors.failed()) {
       return RasterFault{path_, "cannot be read (truncated?): " + errors.text("GDAL gave no reason")};
     }
     return std::nullopt;
   }
-}
-
-template <typename T>
-std::optional<RasterFault> Raster::read_all(Window window, std::span<T> out) const {
-  const std::size_t pixels = static_cast<std::size_t>(window.width) * static_cast<std::size_t>(window.height);
-  for (int band = 0; band < bands_; ++band) {
-    if (auto fault =
-            read<T>(band + 1, window, out.subspan(static_cast<std::size_t>(band) * pixels, pixels))) {
-      return fault;
-    }
-  }
-  return std::nullopt;
 }
 
 template <typename T>

@@ -64,6 +64,9 @@ class Raster {
     void operator()(void* dataset) const noexcept;
   };
   Raster(void* dataset, std::filesystem::path path);
+  /// `list`: `count` bands from 1; null: all in order.
+  template <typename T>
+  std::optional<RasterFault> read_bands(int* list, int count, Window window, std::span<T> out) const;
 
   std::unique_ptr<void, Closer> dataset_;
   std::filesystem::path path_;

@@ -1,0 +1,25 @@
+#include "mmearth_source.hpp"
+#include "spatial_split.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/options.hpp>
+#include <terramill/corpus/source.hpp>
+
+namespace terramill::corpus {
+
+std::vector<std::string> source_kinds() { return {"mmearth-tiles", "geotiff"}; }
+
+std::unique_ptr<Source> open_source(const SourceOptions& options) {
+  check_shares(options);
+  if (options.tile_size < 0) {
+    throw UsageError("a tile has a positive size",
+                     {"open a source", "--tile-size " + std::to_string(options.tile_size), ""});
+  }
+  if (options.kind == "mmearth-tiles") return std::make_unique<MmearthTilesSource>(options);
+  const auto meant = nearest(options.kind, source_kinds());
+  throw UsageError("\"" + options.kind + "\" is no kind of source",
+                   {"open a source", "--source",
+                    meant ? "did you mean " + *meant + "?" : "the kinds are mmearth-tiles and geotiff"});
+}
+
+}  // namespace terramill::corpus
