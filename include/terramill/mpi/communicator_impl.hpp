@@ -34,14 +34,17 @@ std::vector<T> Communicator::all_to_all(const std::vector<std::vector<T>>& send)
                        MPI_STATUS_IGNORE),
           "exchange sizes");
     in.resize(in_count);
+    // A piece travels only where there is one: the two neighbours of a round differ in number of pieces.
     for (std::size_t begin = 0; begin < std::max<std::uint64_t>(out_count, in_count); begin += kPiece) {
       const auto length = [&](std::uint64_t count) {
         return begin < count ? static_cast<int>(std::min<std::uint64_t>(kPiece, count - begin) * sizeof(T))
                              : 0;
       };
-      check(MPI_Sendrecv(begin < out_count ? out.data() + begin : nullptr, length(out_count), MPI_BYTE, to, 1,
-                         begin < in_count ? in.data() + begin : nullptr, length(in_count), MPI_BYTE, from, 1,
-                         comm_, MPI_STATUS_IGNORE),
+      const bool sends = begin < out_count, receives = begin < in_count;
+      check(MPI_Sendrecv(sends ? out.data() + begin : nullptr, length(out_count), MPI_BYTE,
+                         sends ? to : MPI_PROC_NULL, 1, receives ? in.data() + begin : nullptr,
+                         length(in_count), MPI_BYTE, receives ? from : MPI_PROC_NULL, 1, comm_,
+                         MPI_STATUS_IGNORE),
             "exchange data");
     }
   }
