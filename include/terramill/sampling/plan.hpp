@@ -97,8 +97,8 @@ std::vector<PlanEntry> fetch_reserve(const mpi::Communicator& comm, const Plan& 
 /// the plan alone. Datasets: `tile_key` uint64, `shard` uint32, `row` uint32 [tiles + reserve]; per stratum
 /// `stratum_land_cover` int16, `stratum_biome` int16, `stratum_available`, `stratum_quota`, `stratum_reserve`
 /// uint64. Attributes of the root: `format` "terramill plan", `format_version` 1, `corpus_content` 16 hex
-/// digits, `epoch`, `tiles`, `reserve`, and every member of SamplingOptions under its name (floating-point
-/// ones as text).
+/// digits, `epoch`, `tiles`, `reserve`, and every member of SamplingOptions under its name: texts, integers
+/// (switches 0 or 1), floating-point numbers as text; SamplingOptions::tiles as `requested_tiles`.
 void write_plan(const mpi::Communicator& comm, const Plan& plan, const std::filesystem::path& path);
 /// Reads a plan, each rank its slice. Collective. IoError, FormatError.
 Plan read_plan(const mpi::Communicator& comm, const std::filesystem::path& path);
