@@ -1,0 +1,133 @@
+#include "commands.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/file.hpp>
+#include <terramill/core/hash.hpp>
+#include <terramill/core/json.hpp>
+#include <terramill/core/options.hpp>
+#include <terramill/sampling/plan.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <iomanip>
+#include <ostream>
+#include <sstream>
+
+namespace terramill::cli {
+namespace {
+
+/// The most memory this process has held (VmHWM), in bytes; 0 where the system does not say.
+std::uint64_t peak_memory() {
+  std::istringstream status(read_text("/proc/self/status"));
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stoull(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::uint64_t available(const sampling::Plan& plan) {
+  std::uint64_t sum = 0;
+  for (const auto& stratum : plan.strata) sum += stratum.available;
+  return sum;
+}
+
+void print_table(std::ostream& out, const sampling::Plan& plan) {
+  std::size_t width = 7;
+  for (const auto& stratum : plan.strata) width = std::max(width, name_of(stratum).size());
+  const int name = static_cast<int>(width);
+  out << plan.tiles << " positions and " << plan.reserve << " in reserve from " << available(plan)
+      << " eligible tiles, epoch " << plan.epoch << ", strategy " << plan.options.strategy;
+  if (plan.options.strategy != "natural") {
+    out << ", balance exponent " << shortest_text(plan.options.balance_exponent);
+  }
+  out << ", seed " << plan.options.seed << "\n\n";
+  out << std::left << std::setw(name) << "stratum" << std::right << std::setw(12) << "available"
+      << std::setw(14) << "share before" << std::setw(12) << "quota" << std::setw(14) << "share after"
+      << std::setw(9) << "repeats" << '\n';
+  const auto percent = [](double value) {
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(3) << 100 * value << " %";
+    return text.str();
+  };
+  for (const auto& stratum : plan.strata) {
+    out << std::left << std::setw(name) << name_of(stratum) << std::right << std::setw(12)
+        << stratum.available << std::setw(14) << percent(share(stratum.available, available(plan)))
+        << std::setw(12) << stratum.quota << std::setw(14) << percent(share(stratum.quota, plan.tiles))
+        << std::setw(9) << stratum.repeats() << '\n';
+  }
+}
+
+Json describe(const sampling::Plan& plan) {
+  Json strata = Json::array();
+  for (const auto& stratum : plan.strata) {
+    strata.push_back({{"name", name_of(stratum)},
+                      {"land_cover", stratum.land_cover},
+                      {"biome", stratum.biome},
+                      {"available", stratum.available},
+                      {"share_before", share(stratum.available, available(plan))},
+                      {"quota", stratum.quota},
+                      {"share_after", share(stratum.quota, plan.tiles)},
+                      {"reserve", stratum.reserve},
+                      {"repeats", stratum.repeats()}});
+  }
+  return {{"corpus_content", to_hex(plan.content)},
+          {"strategy", plan.options.strategy},
+          {"balance_exponent", plan.options.balance_exponent},
+          {"seed", plan.options.seed},
+          {"epoch", plan.epoch},
+          {"eligible", available(plan)},
+          {"tiles", plan.tiles},
+          {"reserve", plan.reserve},
+          {"strata", strata}};
+}
+
+}  // namespace
+
+int sample(const Context& context, const std::vector<std::string>& arguments) {
+  std::string corpus, output;
+  std::int64_t epoch = 0;
+  sampling::SamplingOptions options;
+  OptionTable table("terramill sample --corpus CORPUS [--tiles N] [--strategy S] [--output plan.h5]",
+                    "Plans an epoch: which tiles, in which order; shows what the strata get.");
+  table.add("corpus", &corpus, "folder of the corpus");
+  table.require("corpus");
+  table.add("output", &output, "where the plan is written (HDF5); empty: only described");
+  table.add("epoch", &epoch, "which epoch: each has its own selection and order");
+  sampling::add_options(table, options, "");
+  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  mpi::require_agreement(context.world, table.values(), "sample");
+  if (epoch < 0) throw UsageError("the epoch must not be negative", {"read the options", "epoch", ""});
+
+  const sampling::Plan plan =
+      sampling::plan_epoch(context.world, corpus, options, static_cast<std::uint64_t>(epoch));
+  const auto start = std::chrono::steady_clock::now();
+  if (!output.empty()) sampling::write_plan(context.world, plan, output);
+  const std::chrono::duration<double> writing = std::chrono::steady_clock::now() - start;
+
+  const double read = context.world.max(plan.seconds.read), select = context.world.max(plan.seconds.select);
+  const double shuffle = context.world.max(plan.seconds.shuffle), write = context.world.max(writing.count());
+  const std::vector<std::uint64_t> memory = context.world.all_gather(peak_memory());
+  const std::uint64_t most = *std::max_element(memory.begin(), memory.end());
+  if (table.json()) {
+    Json result = describe(plan);
+    result["output"] = output;
+    result["ranks"] = context.world.size();
+    result["seconds"] = {{"read", read}, {"select", select}, {"shuffle", shuffle}, {"write", write}};
+    result["peak_memory_bytes"] = most;
+    result["peak_memory_bytes_per_rank"] = memory;
+    context.out << dump_json(result) << '\n';
+  } else {
+    print_table(context.out, plan);
+    context.out << std::fixed << std::setprecision(2) << "\nread " << read << " s, select " << select
+                << " s, shuffle " << shuffle << " s, write " << write << " s; peak memory of a rank "
+                << most / (1 << 20) << " MiB\n";
+    if (!output.empty()) context.out << "written: " << output << '\n';
+  }
+  return static_cast<int>(ExitCode::kDone);
+}
+
+}  // namespace terramill::cli
