@@ -29,6 +29,12 @@ endfunction()
 # Gives a target LibTorch and reuses the one precompiled torch/torch.h.
 function(terramill_use_torch target)
   target_link_libraries(${target} PUBLIC terramill_torch)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    # The precompiled header was made with -fPIC; a program's own -fPIE would reject it.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${target} REUSE_FROM terramill_torch_header)
 endfunction()
 
