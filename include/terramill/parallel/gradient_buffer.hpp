@@ -63,16 +63,16 @@ class GradientBuffer {
   GradientBuffer(const GradientBuffer&) = delete;
   GradientBuffer& operator=(const GradientBuffer&) = delete;
 
-  /// Starts a global batch of `micro_batches`. UsageError where dp exceeds it.
+  /// Starts a global batch of `micro_batches`, forgetting a step that was begun and not finished. UsageError
+  /// where dp exceeds it.
   void begin_step(int micro_batches);
-  /// `index` within the global batch; a replica's come in ascending order.
+  /// `index` within the global batch; a replica's come in ascending order. UsageError otherwise.
   void begin_micro_batch(int index);
+  /// Collective at a replica's last micro-batch, as is its backward pass.
   void end_micro_batch();
-  /// Completes the sums and scales them by 1/M. Collective. Drops to the error of a failed collective.
+  /// Completes the sums and scales them by 1/M. Throws what went wrong in a collective. UsageError when a
+  /// micro-batch is missing.
   void finish_step();
-  /// Forgets a step begun, so that a new one can begin, e.g. after an exception in a forward pass; not after
-  /// a collective failed. Collectives under way are awaited.
-  void abandon_step();
 
   const std::vector<ParameterGroup>& groups() const;
   /// Parameters over all groups, in order; index i of the functions below counts in it.

@@ -1,0 +1,32 @@
+#include "nccl.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/parallel/device.hpp>
+
+#include <string>
+
+namespace terramill::parallel {
+
+bool cuda_available() { return gpu_count() > 0; }
+
+int cuda_device_count() { return gpu_count(); }
+
+c10::Device select_device(const std::string& name, const mpi::Communicator& comm) {
+  if (name != "cpu" && name != "cuda" && name != "auto") {
+    throw UsageError("\"" + name + "\" is no device",
+                     {"choose the device", "--device", "give cpu, cuda or auto"});
+  }
+  const int gpus = name == "cpu" ? 0 : gpu_count();
+  const int fewest = comm.min(gpus);
+  if (name == "cuda" && fewest == 0) {
+    throw UsageError(built_with_cuda() ? "a rank sees no GPU" : "this build has no CUDA parts",
+                     {"choose the device", "--device cuda", "run on nodes with GPUs, or with --device cpu"});
+  }
+  const int local = comm.split_node().rank();
+  if (fewest == 0) return c10::Device(c10::kCPU);
+  const int index = local % gpus;
+  use_gpu(index);
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+}  // namespace terramill::parallel

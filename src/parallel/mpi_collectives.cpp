@@ -1,0 +1,157 @@
+#include "mpi_collectives.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace terramill::parallel {
+
+using mpi::check;
+
+MpiCollectives::MpiCollectives(const mpi::Communicator& comm, std::int64_t max_count)
+    : comm_(comm.duplicate()), max_count_(max_count) {}
+
+template <typename F>
+void MpiCollectives::in_pieces(std::int64_t count, MpiElement element, F job) const {
+  for (std::int64_t begin = 0; begin < count; begin += max_count_) {
+    job(begin * element.size, static_cast<int>(std::min(max_count_, count - begin)));
+  }
+}
+
+void MpiCollectives::broadcast(std::byte* data, std::int64_t count, MpiElement element, int root) const {
+  in_pieces(count, element, [&](std::int64_t offset, int n) {
+    check(MPI_Bcast(data + offset, n, element.type, root, comm_.native()), "broadcast");
+  });
+}
+
+void MpiCollectives::all_reduce(std::byte* data, std::int64_t count, MpiElement element, MPI_Op op) const {
+  in_pieces(count, element, [&](std::int64_t offset, int n) {
+    check(MPI_Allreduce(MPI_IN_PLACE, data + offset, n, element.type, op, comm_.native()), "all-reduce");
+  });
+}
+
+void MpiCollectives::reduce(std::byte* data, std::int64_t count, MpiElement element, MPI_Op op,
+                            int root) const {
+  in_pieces(count, element, [&](std::int64_t offset, int n) {
+    if (rank() == root) {
+      check(MPI_Reduce(MPI_IN_PLACE, data + offset, n, element.type, op, root, comm_.native()), "reduce");
+    } else {
+      check(MPI_Reduce(data + offset, nullptr, n, element.type, op, root, comm_.native()), "reduce");
+    }
+  });
+}
+
+void MpiCollectives::all_gather(const std::byte* in, std::byte* out, std::int64_t count,
+                                MpiElement element) const {
+  const std::int64_t bytes = count * element.size;
+  std::byte* own = out + rank() * bytes;
+  if (in != own) std::memcpy(own, in, static_cast<std::size_t>(bytes));
+  if (count <= max_count_ / size()) {
+    check(MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, out, static_cast<int>(count), element.type,
+                        comm_.native()),
+          "all-gather");
+    return;
+  }
+  for (int root = 0; root < size(); ++root) broadcast(out + root * bytes, count, element, root);
+}
+
+void MpiCollectives::gather(const std::byte* in, std::byte* out, std::int64_t count, MpiElement element,
+                            int root) const {
+  if (rank() != root) return send(in, count, element, root);
+  const std::int64_t bytes = count * element.size;
+  for (int from = 0; from < size(); ++from) {
+    std::byte* part = out + from * bytes;
+    if (from == root) {
+      std::memcpy(part, in, static_cast<std::size_t>(bytes));
+    } else {
+      receive(part, count, element, from);
+    }
+  }
+}
+
+void MpiCollectives::scatter(const std::byte* in, std::byte* out, std::int64_t count, MpiElement element,
+                             int root) const {
+  if (rank() != root) return receive(out, count, element, root);
+  const std::int64_t bytes = count * element.size;
+  for (int to = 0; to < size(); ++to) {
+    const std::byte* part = in + to * bytes;
+    if (to == root) {
+      std::memcpy(out, part, static_cast<std::size_t>(bytes));
+    } else {
+      send(part, count, element, to);
+    }
+  }
+}
+
+void MpiCollectives::reduce_scatter(const std::byte* in, std::byte* out, std::int64_t count,
+                                    MpiElement element, MPI_Op op) const {
+  const std::int64_t bytes = count * element.size;
+  // MPI wants buffers that do not overlap.
+  std::vector<std::byte> apart;
+  std::byte* result = out;
+  if (out == in + rank() * bytes) {
+    apart.resize(static_cast<std::size_t>(bytes));
+    result = apart.data();
+  }
+  if (count <= max_count_ / size()) {
+    check(MPI_Reduce_scatter_block(in, result, static_cast<int>(count), element.type, op, comm_.native()),
+          "reduce-scatter");
+  } else {
+    for (int root = 0; root < size(); ++root) {
+      in_pieces(count, element, [&](std::int64_t offset, int n) {
+        check(MPI_Reduce(in + root * bytes + offset, rank() == root ? result + offset : nullptr, n,
+                         element.type, op, root, comm_.native()),
+              "reduce-scatter");
+      });
+    }
+  }
+  if (result != out) std::memcpy(out, result, static_cast<std::size_t>(bytes));
+}
+
+void MpiCollectives::all_to_all(const std::byte* in, std::span<const std::int64_t> in_counts, std::byte* out,
+                                std::span<const std::int64_t> out_counts, MpiElement element) const {
+  // Not MPI_Alltoallv: its displacements are ints, and whether they suffice may differ between ranks.
+  std::vector<std::int64_t> in_begin(in_counts.size()), out_begin(out_counts.size());
+  std::int64_t in_total = 0, out_total = 0;
+  for (std::size_t r = 0; r < in_counts.size(); ++r) {
+    in_begin[r] = std::exchange(in_total, in_total + in_counts[r] * element.size);
+    out_begin[r] = std::exchange(out_total, out_total + out_counts[r] * element.size);
+  }
+  std::vector<MPI_Request> requests;
+  for (int step = 1; step < size(); ++step) {
+    const int from = (rank() - step + size()) % size();
+    in_pieces(out_counts[static_cast<std::size_t>(from)], element, [&](std::int64_t offset, int n) {
+      check(MPI_Irecv(out + out_begin[static_cast<std::size_t>(from)] + offset, n, element.type, from, 0,
+                      comm_.native(), &requests.emplace_back()),
+            "all-to-all");
+    });
+  }
+  for (int step = 1; step < size(); ++step) {
+    const int to = (rank() + step) % size();
+    in_pieces(in_counts[static_cast<std::size_t>(to)], element, [&](std::int64_t offset, int n) {
+      check(MPI_Isend(in + in_begin[static_cast<std::size_t>(to)] + offset, n, element.type, to, 0,
+                      comm_.native(), &requests.emplace_back()),
+            "all-to-all");
+    });
+  }
+  const auto own = static_cast<std::size_t>(rank());
+  if (in_counts[own] > 0) {
+    std::memcpy(out + out_begin[own], in + in_begin[own],
+                static_cast<std::size_t>(in_counts[own] * element.size));
+  }
+  check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "all-to-all");
+}
+
+void MpiCollectives::send(const std::byte* data, std::int64_t count, MpiElement element, int to) const {
+  in_pieces(count, element, [&](std::int64_t offset, int n) {
+    check(MPI_Send(data + offset, n, element.type, to, 0, comm_.native()), "send");
+  });
+}
+
+void MpiCollectives::receive(std::byte* data, std::int64_t count, MpiElement element, int from) const {
+  in_pieces(count, element, [&](std::int64_t offset, int n) {
+    check(MPI_Recv(data + offset, n, element.type, from, 0, comm_.native(), MPI_STATUS_IGNORE), "receive");
+  });
+}
+
+}  // namespace terramill::parallel

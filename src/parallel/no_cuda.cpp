@@ -1,0 +1,25 @@
+#include "nccl.hpp"
+
+#include <terramill/core/error.hpp>
+
+namespace terramill::parallel {
+
+namespace {
+[[noreturn]] void refuse(const std::string& subject) {
+  throw LibraryError("this build has no CUDA parts",
+                     {"use a GPU", subject, "build it where a CUDA toolkit is, or run with --device cpu"});
+}
+}  // namespace
+
+bool built_with_cuda() { return false; }
+
+int gpu_count() { return 0; }
+
+void use_gpu(int index) { refuse("GPU " + std::to_string(index)); }
+
+c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10d::Store>& /*store*/,
+                                                    int /*rank*/, int /*size*/, c10::Device device) {
+  refuse(device.str());
+}
+
+}  // namespace terramill::parallel
