@@ -1,0 +1,80 @@
+#include "layout.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/file.hpp>
+#include <terramill/core/hash.hpp>
+#include <terramill/core/log.hpp>
+
+#include <cstdio>
+#include <system_error>
+
+namespace terramill::checkpoint {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kTemporarySuffix = ".tmp", kReplacedSuffix = ".old";
+constexpr const char* kHashKey = "xxh3";
+
+std::string padded(const char* format, long long number) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, number);
+  return text;
+}
+
+std::string no_hash() { return to_hex(0); }
+
+}  // namespace
+
+fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
+
+std::string step_name(std::int64_t step) { return padded("step-%08lld", step); }
+
+std::string rank_file_name(int rank) { return padded("rank-%05lld.safetensors", rank); }
+
+std::string temporary_name_of(const std::string& name) { return "." + name + std::string(kTemporarySuffix); }
+
+std::string replaced_name_of(const std::string& name) { return "." + name + std::string(kReplacedSuffix); }
+
+void recover(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_directory() && entry.path().filename().string().starts_with(".step-"))
+      found.push_back(entry.path());
+  }
+  for (const fs::path& path : found) {
+    const std::string name = path.filename().string();
+    const fs::path meant = folder / fs::path(name).stem().string().substr(1);
+    std::error_code fault;
+    if (name.ends_with(kReplacedSuffix) && !fs::exists(meant)) {
+      fs::rename(path, meant, fault);
+    } else if (name.ends_with(kReplacedSuffix) || name.ends_with(kTemporarySuffix)) {
+      fs::remove_all(path, fault);
+    }
+    if (fault) log::warn("cannot tidy up {}: {}", path.string(), fault.message());
+  }
+}
+
+std::string seal(Json content) {
+  content[kHashKey] = no_hash();
+  std::string text = dump_json(content, 1) + "\n";
+  const std::string hash = to_hex(xxh3(text));
+  text.replace(text.rfind(no_hash()), hash.size(), hash);
+  return text;
+}
+
+Json unseal(const std::string& text, const std::string& origin) {
+  Json content = parse_json(text, origin);
+  const auto hash = json_get<std::string>(content, kHashKey, origin);
+  std::string bare = text;
+  bare.replace(bare.rfind(hash), hash.size(), no_hash());
+  if (hash != to_hex(xxh3(bare))) {
+    throw IntegrityError("the bytes disagree with the hash among them",
+                         {"read a checkpoint's index", origin, ""});
+  }
+  content.erase(kHashKey);
+  return content;
+}
+
+}  // namespace terramill::checkpoint

@@ -1,0 +1,62 @@
+#include <terramill/core/hash.hpp>
+#include <terramill/core/philox.hpp>
+#include <terramill/model/init.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <torch/torch.h>
+
+namespace terramill::model {
+namespace {
+
+constexpr std::int64_t kBlock = 4096;
+constexpr double kTruncation = 2;
+constexpr double kSmall = 0.02;
+
+double draw(PhiloxStream& stream, const Distribution& distribution) {
+  double value = 0;
+  do {
+    value = distribution.value * stream.normal();
+  } while (distribution.kind == Distribution::Kind::kTruncNormal && std::abs(value) > kTruncation);
+  return value;
+}
+
+}  // namespace
+
+Distribution mpmae_distribution(std::string_view name, std::int64_t dimensions) {
+  using Kind = Distribution::Kind;
+  if (name == "mask_token") {
+    return {Kind::kNormal, kSmall};
+  }
+  if (name.ends_with(".kernel")) {
+    const bool depthwise = name.ends_with(".dwconv.kernel") || name.ends_with(".stem.0.kernel");
+    return {Kind::kTruncNormal, depthwise ? 1 : kSmall};
+  }
+  if (name.ends_with(".weight") && dimensions > 1) {
+    const bool wide = dimensions == 4 || name.ends_with(".linear.weight");
+    return {Kind::kTruncNormal, wide ? 1 : kSmall};
+  }
+  // One-dimensional weights belong to norms; biases, GRN's gamma and beta, and log_vars begin at 0.
+  return {Kind::kConstant, name.ends_with(".weight") ? 1.0 : 0.0};
+}
+
+void draw_parameter(at::Tensor parameter, const std::string& name, const Distribution& distribution,
+                    std::uint64_t seed) {
+  const torch::NoGradGuard no_gradient;
+  if (distribution.kind == Distribution::Kind::kConstant) {
+    parameter.fill_(distribution.value);
+    return;
+  }
+  const at::Tensor values = at::empty(parameter.sizes(), at::kDouble);
+  auto* out = values.mutable_data_ptr<double>();
+  const std::uint64_t key = xxh3(name);
+  for (std::int64_t begin = 0; begin < values.numel(); begin += kBlock) {
+    PhiloxStream stream(seed, Purpose::kInitialisation, key, static_cast<std::uint64_t>(begin / kBlock));
+    std::generate(out + begin, out + std::min(begin + kBlock, values.numel()),
+                  [&] { return draw(stream, distribution); });
+  }
+  parameter.copy_(values);
+}
+
+}  // namespace terramill::model
