@@ -34,6 +34,13 @@ get_filename_component(_site ${TERRAMILL_TORCH_DIR} DIRECTORY)
 set(TERRAMILL_TORCH_LIB ${TERRAMILL_TORCH_DIR}/lib)
 
 add_library(terramill_torch INTERFACE)
+# The wheel carries {fmt} headers of another version than the one that spdlog was built with; ours must come first.
+find_path(TERRAMILL_FMT_INCLUDE_DIR fmt/core.h)
+if(TERRAMILL_FMT_INCLUDE_DIR)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt-first)
+  file(CREATE_LINK ${TERRAMILL_FMT_INCLUDE_DIR}/fmt ${CMAKE_BINARY_DIR}/fmt-first/fmt SYMBOLIC)
+  target_include_directories(terramill_torch SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/fmt-first)
+endif()
 target_include_directories(terramill_torch SYSTEM INTERFACE
   ${TERRAMILL_TORCH_DIR}/include ${TERRAMILL_TORCH_DIR}/include/torch/csrc/api/include)
 target_compile_definitions(terramill_torch INTERFACE USE_DISTRIBUTED USE_RPC)

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <terramill/core/file.hpp>
+#include <terramill/train/tensorboard.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace terramill::train {
+
+using Scalars = std::vector<std::pair<std::string, double>>;
+
+/// The record of a run: RUN/metrics.jsonl, one JSON object per line with "step", and the same numbers as
+/// TensorBoard events under RUN/events. Held by rank 0.
+class MetricsWriter {
+ public:
+  /// `first_step`: the first step that will be written. Lines of an earlier session at that step or later are
+  /// dropped, and so is a line torn by a kill: the file then reads as if the run had never been disturbed.
+  MetricsWriter(const std::filesystem::path& run, std::int64_t first_step);
+
+  /// `kind`: "train" or "validation"; tags in TensorBoard are kind/name.
+  void write(const std::string& kind, std::int64_t step, const Scalars& values);
+
+ private:
+  FileDescriptor file_;
+  EventWriter events_;
+};
+
+}  // namespace terramill::train

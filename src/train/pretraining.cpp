@@ -1,0 +1,357 @@
+#include "run_state.hpp"
+#include "validation.hpp"
+
+#include <terramill/checkpoint/checkpoint.hpp>
+#include <terramill/checkpoint/reader.hpp>
+#include <terramill/core/file.hpp>
+#include <terramill/core/hash.hpp>
+#include <terramill/core/log.hpp>
+#include <terramill/core/progress.hpp>
+#include <terramill/parallel/adamw.hpp>
+#include <terramill/parallel/device.hpp>
+#include <terramill/parallel/gradient_buffer.hpp>
+#include <terramill/parallel/mesh.hpp>
+#include <terramill/train/epoch_feed.hpp>
+#include <terramill/train/metrics.hpp>
+#include <terramill/train/mpmae_task.hpp>
+#include <terramill/train/pretraining.hpp>
+#include <terramill/train/schedule.hpp>
+#include <terramill/train/stop_request.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include <torch/torch.h>
+
+namespace terramill::train {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+loader::LoaderOptions with_crop(loader::LoaderOptions options, int crop) {
+  options.crop_size = crop;
+  return options;
+}
+
+/// Rank 0 prepares the run folder and holds its lock; every rank learns of a refusal.
+std::optional<DirectoryLock> claim_run(const mpi::Communicator& world, const PretrainConfig& config) {
+  std::optional<DirectoryLock> lock;
+  mpi::all_or_none(world, [&] {
+    if (world.rank() != 0) return;
+    std::error_code error;
+    std::filesystem::create_directories(config.output, error);
+    if (error) {
+      throw IoError("cannot make the run folder", error.value(),
+                    {"start a run", config.output, "choose another --output or make it writable"});
+    }
+    lock.emplace(config.output, "pretrain");
+    if (!config.resume && !checkpoint::list(config.output).empty()) {
+      throw UsageError("the run folder already holds checkpoints",
+                       {"start a run", config.output, "add --resume to go on, or choose another --output"});
+    }
+  });
+  return lock;
+}
+
+/// Parameters under their official names, in the model's order.
+std::vector<parallel::NamedTensor> named_parameters(const model::Mpmae& model) {
+  std::vector<parallel::NamedTensor> result;
+  for (const auto& item : model.named_parameters()) result.emplace_back(item.key(), item.value());
+  return result;
+}
+
+std::vector<parallel::ParameterGroup> weight_decay_groups(
+    const std::vector<parallel::NamedTensor>& parameters) {
+  std::vector<parallel::ParameterGroup> groups(2);
+  groups[0].decay = true;
+  groups[1].decay = false;
+  for (const auto& [name, tensor] : parameters) {
+    groups[model::takes_weight_decay(name, tensor.dim()) ? 0 : 1].parameters.emplace_back(name, tensor);
+  }
+  std::erase_if(groups, [](const parallel::ParameterGroup& group) { return group.parameters.empty(); });
+  return groups;
+}
+
+/// One pretraining session: from a fresh start or a checkpoint to the end or a stop.
+class Session {
+ public:
+  Session(const mpi::Communicator& world, const PretrainConfig& config, const OptionTable& table);
+  ExitCode run();
+
+ private:
+  void start_or_resume();
+  void describe() const;
+  void step();
+  void validate();
+  void save();
+  Scalars named_losses(const std::vector<double>& losses) const;
+
+  const mpi::Communicator& world_;
+  const PretrainConfig& config_;
+  const OptionTable& table_;
+  std::optional<DirectoryLock> lock_;
+  at::ScalarType dtype_;
+  parallel::Mesh mesh_;
+  corpus::Manifest manifest_;
+  MpmaeSetup setup_;
+  loader::Loader loader_;
+  BatchShape shape_;
+  EpochFeed feed_;
+  std::shared_ptr<model::Mpmae> model_;
+  std::vector<parallel::NamedTensor> parameters_;
+  parallel::GradientBuffer gradients_;
+  parallel::AdamW optimiser_;
+  Validation validation_;
+  CosineSchedule schedule_;
+  StopRequest stop_;
+  std::optional<MetricsWriter> metrics_;
+  RunState state_;
+  std::int64_t total_steps_ = 0, saved_step_ = -1;
+  std::optional<std::uint64_t> fed_epoch_;  ///< the epoch that feed_ is in
+  bool stop_agreed_ = false;
+  std::unique_ptr<Progress> progress_;
+};
+
+std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
+
+std::shared_ptr<model::Mpmae> make_model(const MpmaeSetup& setup, std::uint64_t seed, c10::Device device,
+                                         at::ScalarType dtype) {
+  auto network = std::make_shared<model::Mpmae>(setup.model);
+  network->initialise(seed);
+  network->to(device, dtype);
+  return network;
+}
+
+Session::Session(const mpi::Communicator& world, const PretrainConfig& config, const OptionTable& table)
+    : world_(world),
+      config_(config),
+      table_(table),
+      lock_(claim_run(world, config)),
+      dtype_(config.train.precision == "float64" ? at::kDouble : at::kFloat),
+      mesh_(world, parallel::select_device(config.train.device, world)),
+      manifest_(corpus::read_manifest(config.corpus)),
+      setup_(fit_to_corpus(config.model, manifest_, tiles_per_modality(world, config.corpus, manifest_))),
+      loader_(config.corpus, setup_.requests, with_crop(config.loader, setup_.image_size)),
+      shape_{config.train.micro_batch_size, config.train.micro_batches},
+      feed_(mesh_.dp_comm(), config.corpus, loader_, config.sampling, config.plan, shape_, seed_of(config)),
+      model_(make_model(setup_, seed_of(config), mesh_.device(), dtype_)),
+      parameters_(named_parameters(*model_)),
+      gradients_(mesh_, weight_decay_groups(parameters_), parallel::parse_reduction(config.train.reduction)),
+      optimiser_(gradients_,
+                 {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}),
+      validation_(mesh_, config, setup_) {
+  const TrainOptions& t = config.train;
+  const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
+  total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
+  schedule_.peak = t.lr > 0 ? t.lr : t.base_lr * static_cast<double>(shape_.global_batch()) / 256.0;
+  schedule_.minimum = t.min_lr;
+  schedule_.total = static_cast<double>(total_steps_) / per_epoch;
+  schedule_.warmup = t.warmup_steps >= 0 ? static_cast<double>(t.warmup_steps) / per_epoch : t.warmup_epochs;
+  if (schedule_.warmup > schedule_.total) {
+    throw UsageError("the warm-up is longer than the schedule",
+                     {"check the configuration", "train.warmup_epochs", ""});
+  }
+  state_.steps_per_epoch = feed_.steps_per_epoch();
+  state_.corpus_content = manifest_.content;
+  state_.hyper_parameters = hyper_parameters(table);
+}
+
+void Session::start_or_resume() {
+  const auto newest = config_.resume ? checkpoint::find_latest(world_, config_.output) : std::nullopt;
+  if (newest) {
+    const checkpoint::Reader reader(*newest);
+    const RunState saved = RunState::from_json(reader.meta(), reader.step(), newest->string());
+    require_same_run(saved, state_, newest->string());
+    restore_tensors(*newest, state_tensors(parameters_, optimiser_));
+    state_.step = saved_step_ = saved.step;
+    state_.replaced = saved.replaced;
+    log::info("resuming {} after step {}", newest->string(), state_.step);
+  } else if (!config_.init_from.empty()) {
+    const checkpoint::InitReport report = checkpoint::init_from(config_.init_from, parameters_);
+    log::info("weights from {}: {} tensors taken, {} left as initialised, {} not wanted", config_.init_from,
+              report.loaded.size(), report.missing.size(), report.unexpected.size());
+  }
+}
+
+void Session::describe() const {
+  if (world_.rank() != 0) return;
+  std::int64_t weights = 0;
+  Json targets = Json::array();
+  for (const auto& [name, tensor] : parameters_) weights += tensor.numel();
+  for (const model::MpmaeTarget& target : setup_.model.targets) targets.push_back(target.name);
+  log::info("MP-MAE {} with {} parameters on {}; input {} ({} bands, {} pixels, patches of {})",
+            config_.model.size, weights, mesh_.device().str(), setup_.requests.front().modality,
+            setup_.model.in_channels, setup_.image_size, setup_.model.patch_size);
+  log::info("{} replicas share {} micro-batches of {} tiles; {} steps, {} an epoch", mesh_.dp(),
+            shape_.micro_batches, shape_.micro_batch_size, total_steps_, state_.steps_per_epoch);
+  if (!setup_.idle.empty()) {
+    std::string names;
+    for (const std::string& name : setup_.idle) names += (names.empty() ? "" : ", ") + name;
+    log::info("no tile has {}: their heads take no part", names);
+  }
+  if (validation_.tiles() == 0) log::info("the corpus has no validation tiles: no validation loss");
+  const std::filesystem::path run = config_.output;
+  write_file_durably(run / "config.ini", table_.to_ini());
+  write_file_durably(run / "run.json", dump_json({{"model", "mpmae"},
+                                                  {"parameters", weights},
+                                                  {"steps", total_steps_},
+                                                  {"steps_per_epoch", state_.steps_per_epoch},
+                                                  {"global_batch", shape_.global_batch()},
+                                                  {"replicas", mesh_.dp()},
+                                                  {"corpus", to_hex(manifest_.content)},
+                                                  {"targets", targets}},
+                                                 2) +
+                                           "\n");
+}
+
+Scalars Session::named_losses(const std::vector<double>& losses) const {
+  Scalars values{{"loss", losses.at(0)}};
+  for (std::size_t i = 0; i < setup_.model.targets.size(); ++i) {
+    values.emplace_back("loss_" + setup_.model.targets[i].name, losses.at(i + 1));
+  }
+  return values;
+}
+
+void Session::step() {
+  const auto start = Clock::now();
+  const double waited = loader_.waited();
+  const auto done = static_cast<std::uint64_t>(state_.step);
+  const std::uint64_t epoch = done / state_.steps_per_epoch, within = done % state_.steps_per_epoch;
+  if (fed_epoch_ != epoch) {
+    if (within == 0) state_.replaced.clear();
+    feed_.start(epoch, within, state_.replaced);
+    fed_epoch_ = epoch;
+  }
+  const double lr = schedule_.at(static_cast<double>(done) / static_cast<double>(state_.steps_per_epoch));
+
+  const parallel::MicroBatchRange range = mesh_.micro_batches(shape_.micro_batches);
+  const std::size_t width = 1 + setup_.model.targets.size();
+  std::vector<double> mine;  // per micro-batch: total, each target; then this rank's wish to stop
+  gradients_.begin_step(shape_.micro_batches);
+  for (int m = range.begin; m < range.end; ++m) {
+    const loader::MicroBatch loaded = feed_.next();
+    const model::MpmaeBatch batch =
+        make_batch(loaded, setup_, config_.model.mask_ratio, seed_of(config_), epoch, mesh_.device(), dtype_);
+    gradients_.begin_micro_batch(m);
+    const model::MpmaeOutput output = model_->forward(batch);
+    if (output.total.requires_grad()) output.total.backward();
+    gradients_.end_micro_batch();
+    append_losses(output, mine);
+  }
+  gradients_.finish_step();
+
+  const std::vector<double> all = mesh_.dp_comm().all_gather(std::span<const double>(mine));
+  std::vector<double> losses(width, 0);
+  for (std::size_t row = 0; row < all.size(); row += width) {
+    for (std::size_t i = 0; i < width; ++i) losses[i] += all[row + i];
+  }
+  for (double& value : losses) value /= shape_.micro_batches;
+  const double norm = gradients_.norm();
+  if (!std::isfinite(losses[0]) || !std::isfinite(norm)) {
+    std::string parts;
+    for (const auto& [name, value] : named_losses(losses)) parts += " " + name + "=" + std::to_string(value);
+    throw Error("step " + std::to_string(state_.step + 1) + " is not finite:" + parts +
+                    " gradient_norm=" + std::to_string(norm),
+                {"train", config_.output,
+                 "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
+  }
+  optimiser_.step(lr);
+  ++state_.step;
+  for (const loader::Replacement& entry : loader_.replacements()) {
+    const auto same = [&](const loader::Replacement& known) {
+      return known.epoch == entry.epoch && known.position == entry.position;
+    };
+    if (std::none_of(state_.replaced.begin(), state_.replaced.end(), same)) {
+      log::warn("tile replaced at epoch {}, position {}: {}", entry.epoch, entry.position, entry.reason);
+      state_.replaced.push_back(entry);
+    }
+  }
+  const double seconds = seconds_since(start);
+  if (metrics_) {
+    Scalars values = named_losses(losses);
+    values.emplace_back("lr", lr);
+    values.emplace_back("gradient_norm", norm);
+    values.emplace_back("epoch",
+                        static_cast<double>(state_.step) / static_cast<double>(state_.steps_per_epoch));
+    values.emplace_back("images_per_second", static_cast<double>(shape_.global_batch()) / seconds);
+    values.emplace_back("step_seconds", seconds);
+    values.emplace_back("data_wait_share", (loader_.waited() - waited) / seconds);
+    values.emplace_back("communication_share", gradients_.exposed_seconds() / seconds);
+    metrics_->write("train", state_.step, values);
+  }
+  progress_->note("loss " + std::to_string(losses[0]));
+  progress_->set(static_cast<std::uint64_t>(state_.step));
+}
+
+void Session::validate() {
+  if (validation_.tiles() == 0) return;
+  const std::vector<double> losses = validation_.run(*model_, dtype_);
+  if (metrics_) metrics_->write("validation", state_.step, named_losses(losses));
+  log::info("step {}: validation loss {:.6f}", state_.step, losses[0]);
+}
+
+void Session::save() {
+  if (saved_step_ == state_.step) return;
+  // Each replica knows the tiles that it had to replace; the checkpoint keeps all of them.
+  Json mine = Json::array();
+  for (const loader::Replacement& entry : state_.replaced) mine.push_back(loader::to_json(entry));
+  RunState state = state_;
+  state.replaced.clear();
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
+  for (const std::string& text : world_.gather(mine.dump())) {
+    for (const Json& json : parse_json(text)) {
+      const loader::Replacement entry = loader::replacement_from_json(json, "a replica");
+      const std::pair key(entry.epoch, entry.position);
+      if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
+      seen.push_back(key);
+      state.replaced.push_back(entry);
+    }
+  }
+  const auto path = checkpoint::save(world_, config_.output, state_.step,
+                                     state_tensors(parameters_, optimiser_), state.to_json(world_));
+  if (world_.rank() == 0) checkpoint::prune(config_.output, config_.checkpoint.keep);
+  saved_step_ = state_.step;
+  log::info("step {}: checkpoint {}", state_.step, path.string());
+}
+
+ExitCode Session::run() {
+  start_or_resume();
+  describe();
+  if (world_.rank() == 0) metrics_.emplace(config_.output, state_.step + 1);
+  progress_ = std::make_unique<Progress>("pretrain", static_cast<std::uint64_t>(total_steps_), "steps");
+  progress_->set(static_cast<std::uint64_t>(state_.step));
+  const std::int64_t last =
+      config_.train.stop_after > 0 ? std::min(config_.train.stop_after, total_steps_) : total_steps_;
+  while (state_.step < last && !stop_agreed_) {
+    step();
+    stop_agreed_ = world_.max(static_cast<int>(stop_.pending())) != 0;
+    const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
+    if (due(config_.train.validate_every) && state_.step < total_steps_) validate();
+    if (due(config_.checkpoint.every)) save();
+  }
+  save();
+  if (state_.step < total_steps_) {
+    log::info("stopped {} after step {} of {}; --resume goes on",
+              stop_agreed_ ? "on request" : "as train.stop_after says", state_.step, total_steps_);
+    return ExitCode::kStopped;
+  }
+  validate();
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+ExitCode pretrain(const mpi::Communicator& world, const PretrainConfig& config, const OptionTable& table) {
+  at::set_num_threads(config.train.intra_op_threads);
+  validate(config);
+  auto agreed = table.values();
+  mpi::require_agreement(world, agreed, "configuration");
+  return Session(world, config, table).run();
+}
+
+}  // namespace terramill::train

@@ -1,0 +1,88 @@
+#include "run_state.hpp"
+
+#include <terramill/checkpoint/reader.hpp>
+#include <terramill/core/error.hpp>
+#include <terramill/core/hash.hpp>
+
+#include <map>
+
+#include <torch/torch.h>
+
+namespace terramill::train {
+
+Json RunState::to_json(const mpi::Communicator& world) const {
+  Json config = Json::object(), replacements = Json::array();
+  for (const auto& [name, value] : hyper_parameters) config[name] = value;
+  for (const loader::Replacement& entry : replaced) replacements.push_back(loader::to_json(entry));
+  const auto done = static_cast<std::uint64_t>(step);
+  return {{"step", step},
+          {"epoch", done / steps_per_epoch},
+          {"step_in_epoch", done % steps_per_epoch},
+          {"steps_per_epoch", steps_per_epoch},
+          {"corpus", to_hex(corpus_content)},
+          {"layout", {{"dp", world.size()}, {"tp", 1}}},
+          {"config", config},
+          {"replaced", replacements}};
+}
+
+RunState RunState::from_json(const Json& meta, std::int64_t step, const std::string& origin) {
+  RunState state;
+  state.step = step;
+  state.steps_per_epoch = json_get<std::uint64_t>(meta, "steps_per_epoch", origin);
+  state.corpus_content = from_hex(json_get<std::string>(meta, "corpus", origin));
+  for (const auto& [name, value] : json_get<Json>(meta, "config", origin).items()) {
+    state.hyper_parameters.emplace_back(name, value.get<std::string>());
+  }
+  for (const Json& entry : json_get<Json>(meta, "replaced", origin)) {
+    state.replaced.push_back(loader::replacement_from_json(entry, origin));
+  }
+  return state;
+}
+
+void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint) {
+  std::map<std::string, std::string> before(saved.hyper_parameters.begin(), saved.hyper_parameters.end());
+  std::string differences;
+  const auto note = [&](const std::string& name, const std::string& old_value, const std::string& new_value) {
+    differences +=
+        (differences.empty() ? "" : ", ") + name + " (was \"" + old_value + "\", is \"" + new_value + "\")";
+  };
+  for (const auto& [name, value] : now.hyper_parameters) {
+    const auto found = before.find(name);
+    if (found == before.end()) {
+      note(name, "unset", value);
+    } else {
+      if (found->second != value) note(name, found->second, value);
+      before.erase(found);
+    }
+  }
+  for (const auto& [name, value] : before) note(name, value, "unset");
+  if (!differences.empty()) {
+    throw UsageError("the checkpoint was made with other hyper-parameters: " + differences,
+                     {"resume", checkpoint, "use the old values, or start a new run with --init-from"});
+  }
+  if (saved.corpus_content != now.corpus_content) {
+    throw UsageError("the checkpoint was made with another corpus: content " + to_hex(saved.corpus_content) +
+                         ", not " + to_hex(now.corpus_content),
+                     {"resume", checkpoint,
+                      "give --corpus the one it was made with, or start a new run with --init-from"});
+  }
+}
+
+std::vector<parallel::NamedTensor> state_tensors(const std::vector<parallel::NamedTensor>& parameters,
+                                                 const parallel::AdamW& optimiser) {
+  std::vector<parallel::NamedTensor> tensors;
+  for (const auto& [name, tensor] : parameters) {
+    tensors.emplace_back(checkpoint::kModelPrefix + name, tensor.detach());
+  }
+  for (parallel::NamedTensor& entry : optimiser.state()) tensors.push_back(std::move(entry));
+  return tensors;
+}
+
+void restore_tensors(const std::filesystem::path& checkpoint,
+                     const std::vector<parallel::NamedTensor>& tensors) {
+  const torch::NoGradGuard no_grad;
+  const checkpoint::Reader reader(checkpoint);
+  for (const auto& [name, tensor] : tensors) reader.read_into(name, tensor);
+}
+
+}  // namespace terramill::train

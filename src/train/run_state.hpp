@@ -1,0 +1,41 @@
+#pragma once
+
+#include <terramill/checkpoint/checkpoint.hpp>
+#include <terramill/loader/loader.hpp>
+#include <terramill/mpi/communicator.hpp>
+#include <terramill/parallel/adamw.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace terramill::train {
+
+/// Where a run stands: everything of a checkpoint but its tensors. Samples are named by (epoch, step), since
+/// all random numbers are functions of those.
+struct RunState {
+  std::int64_t step = 0;  ///< steps done
+  std::uint64_t steps_per_epoch = 0;
+  std::uint64_t corpus_content = 0;
+  std::vector<std::pair<std::string, std::string>> hyper_parameters;
+  std::vector<loader::Replacement> replaced;  ///< in the current epoch
+
+  Json to_json(const mpi::Communicator& world) const;
+  static RunState from_json(const Json& meta, std::int64_t step, const std::string& origin);
+};
+
+/// UsageError naming every hyper-parameter that differs, with both values, or the corpus.
+void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint);
+
+/// Model and optimiser under their names in a checkpoint.
+std::vector<parallel::NamedTensor> state_tensors(const std::vector<parallel::NamedTensor>& parameters,
+                                                 const parallel::AdamW& optimiser);
+
+/// Reads every tensor of `tensors` from the checkpoint.
+void restore_tensors(const std::filesystem::path& checkpoint,
+                     const std::vector<parallel::NamedTensor>& tensors);
+
+}  // namespace terramill::train

@@ -1,0 +1,83 @@
+#include "validation.hpp"
+
+#include <terramill/corpus/index.hpp>
+#include <terramill/sampling/plan.hpp>
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+namespace terramill::train {
+
+namespace {
+
+loader::LoaderOptions centred(loader::LoaderOptions options, int crop) {
+  options.random_crop = false;
+  options.crop_size = crop;
+  return options;
+}
+
+/// Tiles of the validation split. Collective.
+std::uint64_t count_validation_tiles(const mpi::Communicator& comm, const std::filesystem::path& corpus) {
+  const corpus::IndexReader index(corpus / "index.h5");
+  const auto size = static_cast<std::uint64_t>(comm.size()), rank = static_cast<std::uint64_t>(comm.rank());
+  const std::uint64_t begin = index.rows() * rank / size, end = index.rows() * (rank + 1) / size;
+  const auto columns = index.read(begin, end - begin, corpus::kSplit);
+  const auto wanted = static_cast<std::uint8_t>(corpus::Split::kValidation);
+  return comm.sum(static_cast<std::uint64_t>(std::count(columns.split.begin(), columns.split.end(), wanted)));
+}
+
+}  // namespace
+
+Validation::Validation(const parallel::Mesh& mesh, const PretrainConfig& config, const MpmaeSetup& setup)
+    : mesh_(mesh),
+      config_(config),
+      setup_(setup),
+      loader_(config.corpus, setup.requests, centred(config.loader, setup.image_size)) {
+  const std::uint64_t available = count_validation_tiles(mesh.dp_comm(), config.corpus);
+  positions_ = std::min(available, static_cast<std::uint64_t>(config.train.validation_tiles));
+  if (positions_ == 0) return;
+
+  sampling::SamplingOptions options;
+  options.split = "validation";
+  options.tiles = static_cast<std::int64_t>(positions_);
+  options.seed = config.sampling.seed;
+  const sampling::Plan plan = sampling::plan_epoch(mesh.dp_comm(), config.corpus, options, 0);
+
+  const auto size = static_cast<std::uint64_t>(config.train.micro_batch_size);
+  const std::uint64_t batches = (positions_ + size - 1) / size;
+  const auto replica = static_cast<std::uint64_t>(mesh.replica()), dp = static_cast<std::uint64_t>(mesh.dp());
+  work_.seed = static_cast<std::uint64_t>(config.train.seed);
+  work_.micro_batch = config.train.micro_batch_size;
+  for (std::uint64_t p = batches * replica / dp * size;
+       p < std::min(batches * (replica + 1) / dp * size, positions_); ++p) {
+    work_.positions.push_back(p);
+  }
+  work_.entries = sampling::fetch(mesh.dp_comm(), plan, work_.positions);
+  work_.reserve = sampling::fetch_reserve(mesh.dp_comm(), plan);
+}
+
+std::vector<double> Validation::run(model::Mpmae& model, at::ScalarType dtype) {
+  const torch::NoGradGuard no_grad;
+  loader_.start(work_);
+  const std::size_t width = 2 + setup_.model.targets.size();  // tiles, total, each target
+  std::vector<double> mine;
+  while (auto loaded = loader_.next()) {
+    const model::MpmaeBatch batch =
+        make_batch(*loaded, setup_, config_.model.mask_ratio, work_.seed, 0, mesh_.device(), dtype);
+    const model::MpmaeOutput output = model.forward(batch);
+    mine.push_back(static_cast<double>(loaded->size()));
+    append_losses(output, mine);
+  }
+  const std::vector<double> all = mesh_.dp_comm().all_gather(std::span<const double>(mine));
+  std::vector<double> mean(width - 1, 0);
+  double tiles = 0;
+  for (std::size_t row = 0; row < all.size(); row += width) {
+    for (std::size_t i = 1; i < width; ++i) mean[i - 1] += all[row] * all[row + i];
+    tiles += all[row];
+  }
+  for (double& value : mean) value /= tiles;
+  return mean;
+}
+
+}  // namespace terramill::train

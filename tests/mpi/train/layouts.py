@@ -1,0 +1,67 @@
+"""1, 2, 3 and 4 replicas over 4 micro-batches: with `exact` the same weights bit for bit after 20 steps and the same
+losses; with `fast` weights within the design's contract. The same checkpoint, whatever wrote it, continues on any."""
+
+import pathlib
+import struct
+import tempfile
+
+from support.program import (SMALL_MODEL, checkpoint_tensors, curve, invented_corpus, newest_checkpoint, require, run)
+
+STEPS = 20
+RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "4", "--train.steps", str(STEPS),
+          "--train.warmup_steps", "4", "--train.lr", "2e-3", "--train.validation_tiles", "10",
+          "--sampling.strategy", "landcover", "--checkpoint.every", "0"]
+
+
+def difference(a, b):
+    """The largest difference between two sets of weights, each tensor relative to max(1, its largest value)."""
+    worst = 0.0
+    for name, data in a.items():
+        if not name.startswith("model."):
+            continue
+        x = struct.unpack(f"<{len(data) // 4}f", data)
+        y = struct.unpack(f"<{len(data) // 4}f", b[name])
+        scale = max(1.0, max(map(abs, x)))
+        worst = max(worst, max(abs(p - q) for p, q in zip(x, y)) / scale)
+    return worst
+
+
+def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        corpus = invented_corpus(scratch, tiles=150)
+
+        def pretrain(name, ranks, *options, code=0):
+            run("pretrain", "--corpus", corpus, "--output", scratch / name, *SMALL_MODEL, *RECIPE, *options,
+                ranks=ranks, code=code)
+            return scratch / name
+
+        reference = pretrain("exact-1", 1)
+        weights = checkpoint_tensors(newest_checkpoint(reference))
+        losses, validation = curve(reference), curve(reference, "validation")
+        require(len(losses) == STEPS and len(validation) == 1, "the run logged every step and the validation")
+        require(losses[-1]["loss"] < losses[0]["loss"], "the loss falls")
+        for ranks in (2, 3, 4):
+            other = pretrain(f"exact-{ranks}", ranks)
+            require(checkpoint_tensors(newest_checkpoint(other)) == weights,
+                    f"exact: {ranks} replicas end with the bits of one")
+            require(curve(other) == losses, f"exact: {ranks} replicas log the losses of one")
+            require(curve(other, "validation") == validation, f"the validation loss is the same on {ranks} replicas")
+            print(f"exact, {ranks} replicas: bit-identical to 1")
+
+        for ranks in (1, 2, 3, 4):
+            other = pretrain(f"fast-{ranks}", ranks, "--train.reduction", "fast")
+            worst = difference(weights, checkpoint_tensors(newest_checkpoint(other)))
+            print(f"fast, {ranks} replicas: weights within {worst:.1e} of exact on 1")
+            require(worst <= 2e-5, f"fast: {ranks} replicas stay within 2e-5 of the exact weights, not {worst:.1e}")
+
+        shrunk = pretrain("shrinks", 4, "--train.stop_after", "7", code=85)
+        pretrain("shrinks", 3, "--resume", "--train.stop_after", "12", code=85)
+        pretrain("shrinks", 1, "--resume")
+        require(checkpoint_tensors(newest_checkpoint(shrunk)) == weights and curve(shrunk) == losses,
+                "a run that goes from 4 to 3 to 1 replicas ends with the bits of one that stayed")
+        print("4, 3, then 1 replicas: bit-identical to 1")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+#include <terramill/core/file.hpp>
+#include <terramill/train/metrics.hpp>
+#include <terramill/train/tensorboard.hpp>
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+namespace terramill::train {
+namespace {
+
+class Metrics : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "terramill-metrics-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    run_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(run_); }
+  std::string lines() const { return read_text(run_ / "metrics.jsonl"); }
+
+  std::filesystem::path run_;
+};
+
+// The check value of the CRC catalogue for CRC-32C (iSCSI).
+TEST(Crc32c, AgreesWithThePublishedCheckValue) { EXPECT_EQ(crc32c("123456789"), 0xe3069283u); }
+
+TEST_F(Metrics, AResumedRunReadsAsIfUndisturbed) {
+  const Scalars values{{"loss", 1.5}};
+  {
+    MetricsWriter writer(run_, 1);
+    for (int step = 1; step <= 4; ++step) writer.write("train", step, values);
+  }
+  const std::string undisturbed = lines();
+  // Killed after step 4 in the middle of a line; the newest checkpoint is of step 2.
+  std::ofstream(run_ / "metrics.jsonl", std::ios::app) << R"({"kind": "train", "st)";
+  MetricsWriter writer(run_, 3);
+  writer.write("train", 3, values);
+  writer.write("train", 4, values);
+  EXPECT_EQ(lines(), undisturbed);
+}
+
+}  // namespace
+}  // namespace terramill::train
