@@ -21,7 +21,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-/// Where a comment begins: at a '#' or ';' that stands first, or at a '#' behind a blank.
+/// The text before its comment, which begins at a '#' that stands first or behind a blank.
 std::string_view without_comment(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '#' && (i == 0 || kBlanks.find(text[i - 1]) != std::string_view::npos))

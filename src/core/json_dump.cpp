@@ -187,13 +187,11 @@ std::string shortest_text(double value) {
   for (const char c : text.substr(0, mark)) {
     if (c >= '0' && c <= '9') digits += c;
   }
-  const int count = static_cast<int>(digits.size());
-  std::string plain = negative ? "-" : "";
-  if (exponent < 0) return plain + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  if (count <= exponent + 1)
-    return plain + digits + std::string(static_cast<std::size_t>(exponent + 1 - count), '0') + ".0";
-  return plain + digits.substr(0, static_cast<std::size_t>(exponent + 1)) + "." +
-         digits.substr(static_cast<std::size_t>(exponent + 1));
+  const std::string sign = negative ? "-" : "";
+  if (exponent < 0) return sign + "0." + std::string(static_cast<std::size_t>(-1 - exponent), '0') + digits;
+  const std::size_t whole = static_cast<std::size_t>(exponent) + 1;  // digits before the point
+  if (digits.size() <= whole) return sign + digits + std::string(whole - digits.size(), '0') + ".0";
+  return sign + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
 std::string dump_json(const Json& value, int indent) {

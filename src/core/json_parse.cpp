@@ -41,15 +41,15 @@ struct Prepared {
   }
 };
 
-/// U+E000 … U+E063, as UTF-8, of which the first that occurs in `text` neither bare nor escaped.
+/// The first private-use character, as UTF-8, that `text` holds neither bare nor escaped.
 std::string unused_marker(std::string_view text) {
   for (int i = 0; i < 100; ++i) {
     const int point =
         0xE000 + (i / 10) * 16 + i % 10;  // hexadecimal digits 0 to 9 only: two ways to escape it
     const std::string digits =
         std::string(1, static_cast<char>('0' + i / 10)) + static_cast<char>('0' + i % 10);
-    const std::string bare = {static_cast<char>(0xEE), static_cast<char>(0x80 | ((point >> 6) & 0x3F)),
-                              static_cast<char>(0x80 | (point & 0x3F))};
+    std::string bare = {static_cast<char>(0xEE), static_cast<char>(0x80 | ((point >> 6) & 0x3F)),
+                        static_cast<char>(0x80 | (point & 0x3F))};
     if (text.find(bare) == std::string_view::npos && text.find("\\ue0" + digits) == std::string_view::npos &&
         text.find("\\uE0" + digits) == std::string_view::npos) {
       return bare;

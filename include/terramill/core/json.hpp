@@ -20,8 +20,8 @@ Json parse_json(std::string_view text, const std::string& origin = "JSON text");
 Json read_json(const std::filesystem::path& path);
 
 /// Writes JSON as Python's json.dumps does: NaN and infinities as bare tokens, doubles as `shortest_text`,
-/// characters beyond ASCII as \uXXXX, keys in order. `indent` < 0 gives one line with ", " and ": ". Bytes
-/// that are no UTF-8 become U+FFFD. FormatError for a binary value.
+/// characters beyond ASCII escaped ("\u00e9"), keys in order. `indent` < 0 gives one line with ", " and ": ".
+/// Bytes that are no UTF-8 become U+FFFD. FormatError for a binary value.
 std::string dump_json(const Json& value, int indent = -1);
 
 /// The shortest decimal text that reads back as `value`, as Python's repr writes it: "1.0", "1e-07", "1e+16",

@@ -40,23 +40,28 @@ class OptionTable {
   /// A switch: `--name` alone or `--name true|false`.
   void add(const std::string& name, bool* value, const std::string& help);
   /// A positional argument of that name, in order of declaration; required ones are refused when missing.
+  /// It may also be given by name, as any option.
   void positional(const std::string& name, std::string* value, const std::string& help, bool required = true);
   /// Marks an option that must be given in the file or on the command line.
   void require(const std::string& name);
 
   /// Reads the command line (without program and subcommand) and, where `--config F` is given, the INI file F
   /// before it. Adds --help, --config, --print-config and --json itself. Returns false when --help or
-  /// --print-config was asked for and printed to `out`, so that the caller ends with code 0. UsageError for
-  /// everything that is wrong.
+  /// --print-config was asked for and printed to `out`, so that the caller ends with code 0. An option
+  /// given twice counts as given last on the command line, and is refused in the file; behind `--` every
+  /// argument is positional. UsageError for everything that is wrong.
   bool parse(const std::vector<std::string>& arguments, std::ostream& out);
 
+  /// Whether --json was given.
   bool json() const;
+  /// Where the value came from; Error for a name that is not declared.
   Origin origin(const std::string& name) const;
   /// Every option's name and value as text, in order of declaration: what is compared between ranks, stored
   /// in a checkpoint and printed by --print-config.
   std::vector<std::pair<std::string, std::string>> values() const;
   /// The INI form of `values()`, each line with its origin as a comment.
   std::string to_ini() const;
+  /// What --help prints.
   std::string help() const;
 
  private:
@@ -68,8 +73,10 @@ class OptionTable {
 std::optional<std::string> nearest(const std::string& word, const std::vector<std::string>& candidates);
 
 /// An INI file as section -> key -> value, for files with free keys (data-prep/*.ini). Keys before the first
-/// section go to section "". `#` and `;` start comments at the line's start. IoError, or FormatError with the
-/// line number.
+/// section go to section "". A line that starts with `#` or `;` is a comment, and so is the rest of a line
+/// behind a blank and
+/// `#`; a value in double quotes keeps blanks and `#`, with the escapes \" \\ and \n. IoError, or FormatError
+/// with the line number, also for a key given twice.
 using IniFile = std::map<std::string, std::map<std::string, std::string>>;
 IniFile read_ini(const std::filesystem::path& path);
 
