@@ -1,0 +1,34 @@
+#pragma once
+
+// What rank 0 decides alone and all ranks must hear of; internal to the corpus room.
+
+#include <terramill/core/error.hpp>
+#include <terramill/mpi/communicator.hpp>
+
+#include <exception>
+#include <string>
+
+namespace terramill::corpus {
+
+/// Runs `job` on rank 0. When it throws a UsageError, every rank throws one, so that the job ends with its
+/// exit code whichever rank ends first; another exception is rank 0's own, and an Error elsewhere.
+/// Collective.
+template <typename F>
+void on_root(const mpi::Communicator& comm, F job) {
+  std::exception_ptr misuse;
+  std::string text;
+  mpi::all_or_none(comm, [&] {
+    if (comm.rank() != 0) return;
+    try {
+      job();
+    } catch (const UsageError& error) {
+      misuse = std::current_exception();
+      text = error.message();
+    }
+  });
+  text = comm.broadcast(text);
+  if (misuse) std::rethrow_exception(misuse);
+  if (!text.empty()) throw UsageError(text);
+}
+
+}  // namespace terramill::corpus
