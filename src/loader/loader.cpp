@@ -1,0 +1,117 @@
+#include "batch_layout.hpp"
+#include "prefetcher.hpp"
+#include "tile_reader.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/log.hpp>
+#include <terramill/loader/loader.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace terramill::loader {
+
+struct Loader::State {
+  State(const std::filesystem::path& corpus, std::vector<Request> requests_, const LoaderOptions& options_,
+        const Allocator& allocator_)
+      : requests(std::move(requests_)),
+        options(options_),
+        allocator(allocator_),
+        reader(corpus, requests, options),
+        direct(reader.manifest().codec),
+        prefetcher(reader, options, allocator) {
+    for (const Conversion& conversion : reader.conversions()) bands.push_back(conversion.bands);
+  }
+
+  /// Throws where more tiles were replaced than max_bad_rate allows.
+  void check_rate() const {
+    const double allowed = std::ceil(options.max_bad_rate * static_cast<double>(positions));
+    if (static_cast<double>(replacements.size()) <= allowed) return;
+    constexpr std::size_t kMostListed = 20;
+    std::string list;
+    for (std::size_t i = 0; i < std::min(replacements.size(), kMostListed); ++i) {
+      const Replacement& one = replacements[i];
+      list += "\n  position " + std::to_string(one.position) + ": " + one.reason;
+    }
+    if (replacements.size() > kMostListed) {
+      list += "\n  and " + std::to_string(replacements.size() - kMostListed) + " more";
+    }
+    throw IntegrityError(std::to_string(replacements.size()) + " of " + std::to_string(positions) +
+                             " positions had unreadable tiles, more than max_bad_rate allows:" + list,
+                         {"load tiles", "max_bad_rate " + std::to_string(options.max_bad_rate),
+                          "run terramill corpus verify, then repair the corpus"});
+  }
+
+  std::vector<Request> requests;
+  LoaderOptions options;
+  Allocator allocator;
+  TileReader reader;
+  Scratch direct;  // of load_tiles
+  Prefetcher prefetcher;
+  std::vector<std::vector<std::string>> bands;
+  std::vector<Replacement> replacements;
+  std::size_t positions = 0;
+  double waited = 0;
+};
+
+Loader::Loader(const std::filesystem::path& corpus, std::vector<Request> requests,
+               const LoaderOptions& options, Allocator allocator)
+    : state_(std::make_unique<State>(corpus, std::move(requests), options, std::move(allocator))) {}
+Loader::~Loader() = default;
+
+const corpus::Manifest& Loader::manifest() const noexcept { return state_->reader.manifest(); }
+const std::vector<Request>& Loader::requests() const noexcept { return state_->requests; }
+const std::vector<std::vector<std::string>>& Loader::bands() const noexcept { return state_->bands; }
+const std::vector<Replacement>& Loader::replacements() const noexcept { return state_->replacements; }
+double Loader::waited() const noexcept { return state_->waited; }
+
+void Loader::start(Work work) {
+  state_->replacements.clear();
+  state_->positions = work.positions.size();
+  state_->prefetcher.start(std::move(work));
+}
+
+std::optional<MicroBatch> Loader::next() {
+  const auto begin = std::chrono::steady_clock::now();
+  auto loaded = state_->prefetcher.next();
+  state_->waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (!loaded) return std::nullopt;
+  for (Replacement& replaced : loaded->replaced) {
+    log::warn("position {} of epoch {}: {}; a reserve tile stands in", replaced.position, replaced.epoch,
+              replaced.reason);
+    state_->replacements.push_back(std::move(replaced));
+  }
+  if (!loaded->replaced.empty()) state_->check_rate();
+  return std::move(loaded->batch);
+}
+
+MicroBatch Loader::load_tiles(std::span<const std::uint64_t> index_rows) {
+  TileReader& reader = state_->reader;
+  ShardCache& shards = reader.shards();
+  const BatchLayout layout(reader.conversions(), reader.crop_size(), index_rows.size());
+  MicroBatch batch =
+      layout.make(BufferPool::create(layout.bytes(), state_->allocator)->take(), index_rows.size());
+  const corpus::Schema& schema = manifest().schema;
+  for (std::size_t i = 0; i < index_rows.size(); ++i) {
+    const std::uint64_t index_row = index_rows[i];
+    if (index_row >= shards.rows()) {
+      throw UsageError("the index has no row " + std::to_string(index_row), {"load tiles", "index row", ""});
+    }
+    sampling::PlanEntry entry;
+    entry.shard = shards.shard_of(index_row);
+    entry.row = static_cast<std::uint32_t>(index_row - shards.first_row(entry.shard));
+    entry.tile_key = shards.index().read(index_row, 1, corpus::kTileKey).tile_key.front();
+    batch.positions[i] = index_row;
+    batch.tile_keys[i] = entry.tile_key;
+    batch.windows[i] = {(schema.width - reader.crop_size()) / 2, (schema.height - reader.crop_size()) / 2};
+    const auto result = reader.read(entry, layout.place(batch, i), state_->direct);
+    if (!result) {
+      throw IntegrityError(result.error().reason, {"load tile", "index row " + std::to_string(index_row),
+                                                   "verify or repair the corpus"});
+    }
+  }
+  return batch;
+}
+
+}  // namespace terramill::loader
