@@ -1,18 +1,19 @@
 #include "mmearth_source.hpp"
 
 #include "cloud_share.hpp"
+#include "image_level.hpp"
 #include "spatial_split.hpp"
 #include "tile_values.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
+#include <terramill/corpus/synth.hpp>
 #include <terramill/geo/raster.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <vector>
 
 namespace terramill::corpus {
@@ -255,23 +256,14 @@ std::optional<std::string> MmearthTilesSource::convert(const MmearthEntry& entry
 }
 
 void MmearthTilesSource::convert_image_level(const MmearthEntry& entry, Tile& tile) const {
-  const auto store = [&](std::string_view modality, std::span<const float> values) {
-    const auto m = static_cast<std::size_t>(schema_.index_of(modality));
-    store_values(schema_.modalities[m], values, 0, Cast::kNearest, tile.values[m]);
-    mark_present(schema_, m, tile);
-  };
-  const auto store_angle = [&](std::string_view modality, double radians) {
-    store(modality, std::array{static_cast<float>(std::sin(radians)), static_cast<float>(std::cos(radians))});
-  };
-  if (entry.has_era5) store("era5", entry.era5);
-  store_angle("lat", entry.record.lat * (std::numbers::pi / 180));
-  store_angle("lon", entry.record.lon * (std::numbers::pi / 180));
-  store_angle("month", 2 * std::numbers::pi * entry.month / 12);
+  if (entry.has_era5) store_image_level(schema_, "era5", entry.era5, tile);
+  store_location(schema_, tile);
+  store_month(schema_, entry.month, tile);
   for (const auto& [modality, index] :
        {std::pair{"biome", entry.record.biome}, std::pair{"eco_region", entry.record.eco_region}}) {
     std::vector<float> one_hot(schema_.find(modality)->bands.size(), 0.0F);
     one_hot[static_cast<std::size_t>(index)] = 1;
-    store(modality, one_hot);
+    store_image_level(schema_, modality, one_hot, tile);
   }
 }
 
@@ -284,6 +276,7 @@ Json MmearthTilesSource::describe() const {
   json["schema"] = schema_.name;
   json["tile_size"] = schema_.height;
   json["compat"] = options_.reference ? "reference" : "none";
+  json["synthetic"] = std::filesystem::exists(options_.input / kSyntheticFile);
   json["split"] = describe_split(options_);
   json["label_names"] = Json::array();
   return json;

@@ -1,3 +1,4 @@
+#include "geotiff_source.hpp"
 #include "mmearth_source.hpp"
 #include "spatial_split.hpp"
 
@@ -16,6 +17,13 @@ std::unique_ptr<Source> open_source(const SourceOptions& options) {
                      {"open a source", "--tile-size " + std::to_string(options.tile_size), ""});
   }
   if (options.kind == "mmearth-tiles") return std::make_unique<MmearthTilesSource>(options);
+  if (options.kind == "geotiff") {
+    if (options.reference) {
+      throw UsageError("only the source mmearth-tiles has a reference to follow",
+                       {"open a geotiff source", "--compat reference", "leave --compat out"});
+    }
+    return std::make_unique<GeotiffSource>(options);
+  }
   const auto meant = nearest(options.kind, source_kinds());
   throw UsageError("\"" + options.kind + "\" is no kind of source",
                    {"open a source", "--source",

@@ -41,7 +41,8 @@ template <typename T>
 T cast_nearest(double value, std::optional<double> no_data) {
   if (std::isnan(value)) return no_data ? cast_hdf5<T>(*no_data) : T{0};
   if constexpr (std::is_floating_point_v<T>) return static_cast<T>(value);
-  const T stored = cast_hdf5<T>(std::round(value));
+  // Half away from zero; truncation is one instruction where std::round is a call.
+  const T stored = cast_hdf5<T>(value < 0 ? value - 0.5 : value + 0.5);
   if (!no_data || stored != *no_data) return stored;
   return static_cast<T>(stored == std::numeric_limits<T>::max() ? stored - 1 : stored + 1);
 }

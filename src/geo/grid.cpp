@@ -3,6 +3,7 @@
 #include <terramill/geo/grid.hpp>
 #include <terramill/geo/raster.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -75,6 +76,33 @@ bool same_grid(const Grid& a, const Grid& b, double tolerance) {
     }
   }
   return true;
+}
+
+bool overlaps(const Grid& a, const Grid& b) {
+  if (!a.georeferenced() || !b.georeferenced()) return false;
+  const auto& t = b.transform;
+  const double determinant = t[1] * t[5] - t[2] * t[4];
+  if (determinant == 0) return false;
+  double left = std::numeric_limits<double>::infinity(), right = -left, top = left, bottom = -left;
+  constexpr int kSteps = 4;  // points along each side: edges bend when they are reprojected
+  for (int i = 0; i <= kSteps; ++i) {
+    for (int j = 0; j <= kSteps; ++j) {
+      const double column = a.width * static_cast<double>(i) / kSteps,
+                   row = a.height * static_cast<double>(j) / kSteps;
+      std::array<double, 2> point{a.transform[0] + column * a.transform[1] + row * a.transform[2],
+                                  a.transform[3] + column * a.transform[4] + row * a.transform[5]};
+      if (a.crs != b.crs) point = transform_point(a.crs, b.crs, point[0], point[1]);
+      const double x = point[0] - t[0], y = point[1] - t[3];
+      const double there_column = (x * t[5] - y * t[2]) / determinant;
+      const double there_row = (y * t[1] - x * t[4]) / determinant;
+      if (!std::isfinite(there_column) || !std::isfinite(there_row)) continue;
+      left = std::min(left, there_column);
+      right = std::max(right, there_column);
+      top = std::min(top, there_row);
+      bottom = std::max(bottom, there_row);
+    }
+  }
+  return left < b.width && right > 0 && top < b.height && bottom > 0;
 }
 
 LonLat center_of(const Grid& grid) {

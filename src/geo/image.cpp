@@ -137,6 +137,11 @@ void write_geotiff(const std::filesystem::path& path, const Grid& grid, std::spa
     if (GDALSetSpatialRef(tiff.get(), reference.get()) != CE_None)
       fail(errors, "write a GeoTIFF's CRS", path);
   }
+  for (const auto& [name, value] : options.metadata) {
+    if (GDALSetMetadataItem(tiff.get(), name.c_str(), value.c_str(), nullptr) != CE_None) {
+      fail(errors, "write a GeoTIFF's metadata", path);
+    }
+  }
   for (std::size_t band = 0; band < bands; ++band) {
     const int number = static_cast<int>(band) + 1;
     GDALRasterBandH handle = GDALGetRasterBand(tiff.get(), number);

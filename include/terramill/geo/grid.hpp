@@ -29,6 +29,10 @@ struct Grid {
 /// origins which differ by rounding agree. An unknown CRS or transform agrees with anything.
 bool same_grid(const Grid& a, const Grid& b, double tolerance = 0.05);
 
+/// True when the bounding box of `a`, in the pixels of `b`, shares area with `b`. False when either has no
+/// known position.
+bool overlaps(const Grid& a, const Grid& b);
+
 /// The centre of a grid; NaN for an unknown CRS or one that cannot be transformed there.
 LonLat center_of(const Grid& grid);
 /// A point given in `crs`; NaN when it cannot be transformed.

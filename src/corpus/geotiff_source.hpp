@@ -1,0 +1,65 @@
+#pragma once
+
+#include "geotiff_labels.hpp"
+#include "geotiff_mapping.hpp"
+#include "geotiff_offset.hpp"
+#include "geotiff_places.hpp"
+#include "geotiff_reader.hpp"
+
+#include <terramill/corpus/source.hpp>
+#include <terramill/geo/grid.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace terramill::corpus {
+
+/// Any rasters, as an INI describes them (data-prep/*.ini). Candidates are the places, sorted by id; with
+/// `cut = yes` each place gives its tiles row by row, and what remains at the right and lower edge is left.
+class GeotiffSource final : public Source {
+ public:
+  explicit GeotiffSource(const SourceOptions& options);
+
+  const Schema& schema() const override { return mapping_.schema; }
+  std::uint64_t candidates() const override { return candidates_.size(); }
+  Expected<Tile, TileFault> load(std::uint64_t i) const override;
+  Json describe() const override;
+
+ private:
+  struct Candidate {
+    std::uint32_t place;
+    std::int32_t row, column;
+    bool cut;  ///< one of several tiles of its place
+  };
+  struct Located {
+    std::string file;
+    geo::Grid grid;
+  };
+  /// The tile being filled: its place's grid and its window.
+  struct Target {
+    geo::Grid whole;
+    geo::Window window;
+  };
+
+  void list_candidates();
+  std::string id_of(const Candidate& candidate) const;
+  Expected<Target, geo::RasterFault> target_of(const Candidate& candidate, PlaceRasters& rasters) const;
+  std::optional<geo::RasterFault> fill(std::size_t place, std::size_t slot, const Target& target,
+                                       PlaceRasters& rasters, Tile& tile) const;
+  std::optional<geo::RasterFault> fill_by_position(std::size_t slot, const Target& target, Tile& tile) const;
+  std::optional<geo::RasterFault> read_cloud(const Target& target, PlaceRasters& rasters, Tile& tile) const;
+  void complete_record(const Place& place, const Target& target, Tile& tile) const;
+
+  SourceOptions options_;
+  Mapping mapping_;
+  std::vector<Place> places_;
+  Labels labels_;
+  Offsets offsets_;
+  std::vector<std::vector<Located>> located_;  ///< per mapped modality, where it is found by position
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace terramill::corpus
