@@ -1,11 +1,13 @@
 #pragma once
 
+#include <terramill/core/file.hpp>
 #include <terramill/core/json.hpp>
 #include <terramill/parallel/gradient_buffer.hpp>
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,8 +33,9 @@ struct TensorEntry {
 /// A checkpoint on disk, written by any number of ranks. Any process may read it alone.
 class Reader {
  public:
-  /// Reads and checks index.json of a checkpoint's directory. IoError when it is missing, FormatError when it
-  /// is cut or of another format, IntegrityError when its bytes disagree with the hash it holds.
+  /// Reads and checks index.json of a checkpoint's directory, and the sizes and headers of its files. IoError
+  /// when one is missing, FormatError when one is cut or of another format, IntegrityError when bytes
+  /// disagree with their hash.
   explicit Reader(std::filesystem::path directory);
 
   const std::filesystem::path& directory() const noexcept { return directory_; }
@@ -44,27 +47,24 @@ class Reader {
   /// FormatError when there is none of that name.
   const TensorEntry& entry(const std::string& name) const;
 
-  /// The whole tensor, on the CPU. IntegrityError naming file and tensor when bytes disagree with their hash;
-  /// IoError or FormatError for a missing or short file.
+  /// The whole tensor, on the CPU. IntegrityError naming file and tensor when bytes disagree with their hash.
   at::Tensor read(const std::string& name) const;
   /// Reads into `target` (any device), which must have the tensor's shape and type: FormatError otherwise.
   void read_into(const std::string& name, at::Tensor target) const;
 
-  /// Reads every byte of every `parts`-th slice and file header from number `part` on, and throws as `read`
-  /// for the first that is wrong.
+  /// Reads every `parts`-th slice from number `part` on, and throws as `read` for the first that is wrong.
   void verify(int part = 0, int parts = 1) const;
 
  private:
-  struct File {
-    std::string name;
-    std::uint64_t bytes, header_bytes, header_hash;
-  };
-  void read_slice(const TensorEntry& entry, const Slice& slice, std::byte* into) const;
+  /// Opens a file of the checkpoint and checks its size and header.
+  void open(const std::string& name, std::uint64_t bytes, std::uint64_t header_bytes,
+            std::uint64_t header_hash);
+  void read_slice(const TensorEntry& entry, const Slice& slice, std::span<std::byte> into) const;
 
   std::filesystem::path directory_;
   std::int64_t step_ = 0;
   Json meta_;
-  std::vector<File> files_;
+  std::map<std::string, FileDescriptor> files_;
   std::vector<TensorEntry> tensors_;
   std::map<std::string, std::size_t> by_name_;
 };
