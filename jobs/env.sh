@@ -21,9 +21,11 @@ if [[ -z ${TERRAMILL_TORCH_DIR:-} ]]; then
 fi
 export TERRAMILL_TORCH_DIR
 
+# The programs: those that jobs/build.sh built, or another build's.
+export TERRAMILL_BIN_DIR=${TERRAMILL_BIN_DIR:-$_terramill_root/build/release/bin}
 case ":$PATH:" in
-  *":$_terramill_root/build/release/bin:"*) ;;
-  *) export PATH=$_terramill_root/build/release/bin:$PATH ;;
+  *":$TERRAMILL_BIN_DIR:"*) ;;
+  *) export PATH=$TERRAMILL_BIN_DIR:$PATH ;;
 esac
 
 # One thread per rank unless the caller, or the batch script, says otherwise.

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# A real Slurm cluster on one machine, for tests; see --help.
+set -euo pipefail
+
+usage() {
+  cat <<TEXT
+usage: tests/cluster/cluster.sh up [--nodes N]
+       tests/cluster/cluster.sh run COMMAND [ARGUMENT]...
+       tests/cluster/cluster.sh status
+       tests/cluster/cluster.sh down
+
+Starts slurmctld and N slurmd (2) on this machine, each in a network namespace of its own. The controller's namespace
+holds a bridge that joins them; no interface, address or process appears outside these namespaces. Nodes are called
+n1 … nN, the controller ctl. All of them see this machine's files; \$SLURM_TMPDIR is local to a node.
+
+  up      starts the cluster and waits until its nodes are idle; a running one of that size is left alone
+  run     runs COMMAND on the controller: sbatch, srun, squeue, scontrol …; its exit code is passed on
+  status  shows the nodes; exit code 1 when the cluster is not up
+  down    ends every process of the cluster, also of one that came up by halves, and removes what it left
+
+  TERRAMILL_CLUSTER  the cluster's name (terramill); several can stand at once
+
+Its configuration, logs and node-local folders are in \${TMPDIR:-/tmp}/<name>-cluster. Needs root, Slurm, munge,
+iproute2 and util-linux.
+TEXT
+}
+
+name=${TERRAMILL_CLUSTER:-terramill}
+state=${TMPDIR:-/tmp}/$name-cluster
+network=10.77.0  # inside the namespaces only
+control=$name-ctl
+# The nodes share this machine's cores, and jobs run as root.
+mpi=(OMP_NUM_THREADS=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
+
+say() { echo "cluster: $*"; }
+fail() { echo "cluster: $*" >&2; exit 1; }
+namespaces() { ip netns list | awk '{ print $1 }' | grep -xE "$name-(ctl|n[0-9]+)" || true; }
+
+need_tools() {
+  [[ $(id -u) == 0 ]] || fail "needs root, to make network namespaces"
+  local tool
+  PATH=$PATH:/usr/sbin:/sbin
+  for tool in ip nsenter unshare munged slurmctld slurmd sbatch; do
+    command -v "$tool" >/dev/null || fail "$tool is missing; jobs/setup.sh installs it"
+  done
+}
+
+# Runs in a namespace of the network: enter HOST COMMAND…, with a mount and a host name namespace of its own. What is
+# mounted there stays there, while later mounts of the machine are seen there too.
+enter() {
+  local host=$1
+  shift
+  # Not `ip netns exec`, which hides the cgroup file system.
+  nsenter --net="/run/netns/$name-$host" -- unshare --mount --uts --propagation slave -- \
+    bash -c 'hostname "$1"; mount --bind "$2/hosts" /etc/hosts; mount -t tmpfs -o mode=1777 tmpfs "$2/local"
+             mount -t tmpfs tmpfs "$2/pmix"; shift 2; exec "$@"' "$host" "$host" "$state" "$@"
+}
+
+write_configuration() {
+  local nodes=$1 memory index
+  memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
+  mkdir -p "$state"/{log,munge,control,spool,local,pmix}
+  chmod 755 "$state" "$state/munge"
+  chown munge: "$state/munge" "$state/log"
+  (umask 077 && head -c 1024 /dev/urandom >"$state/munge/key")
+  chown munge: "$state/munge/key"
+
+  {
+    echo "127.0.0.1 localhost"
+    echo "$network.254 ctl"
+    for ((index = 1; index <= nodes; ++index)); do echo "$network.$index n$index"; done
+  } >"$state/hosts"
+  echo "PMIxCliTmpDirBase=$state/pmix" >"$state/mpi.conf"
+  cat >"$state/slurm.conf" <<TEXT
+ClusterName=$name
+SlurmctldHost=ctl($network.254)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$state/munge/socket
+CredType=cred/munge
+StateSaveLocation=$state/control
+SlurmctldPidFile=$state/control/slurmctld.pid
+SlurmctldLogFile=$state/log/slurmctld.log
+SlurmdSpoolDir=$state/spool/%n
+SlurmdPidFile=$state/spool/%n.pid
+SlurmdLogFile=$state/log/%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+MpiDefault=pmix
+MailProg=/bin/true
+ReturnToService=2
+SlurmdTimeout=20
+SlurmdParameters=config_overrides
+KillWait=5
+# More processors than there are, so that many ranks fit on a node.
+NodeName=n[1-$nodes] CPUs=16 RealMemory=$memory State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+TEXT
+}
+
+make_network() {
+  local nodes=$1 index
+  ip netns add "$control"
+  ip -n "$control" link set lo up
+  ip -n "$control" link add bridge type bridge
+  ip -n "$control" addr add "$network.254/24" dev bridge
+  ip -n "$control" link set bridge up
+  for ((index = 1; index <= nodes; ++index)); do
+    ip netns add "$name-n$index"
+    ip -n "$name-n$index" link set lo up
+    ip -n "$control" link add "port$index" type veth peer name eth0 netns "$name-n$index"
+    ip -n "$control" link set "port$index" master bridge up
+    ip -n "$name-n$index" addr add "$network.$index/24" dev eth0
+    ip -n "$name-n$index" link set eth0 up
+  done
+}
+
+# Daemons keep no descriptor of the caller: who waits for the end of its output must not wait for them.
+start() {  # start HOST LOG COMMAND…
+  local host=$1 log=$2
+  shift 2
+  (enter "$host" "$@") </dev/null >"$state/log/$log" 2>&1 9>&- &
+  disown
+}
+
+start_daemons() {
+  local nodes=$1 index
+  start ctl munged.out setpriv --reuid=munge --regid=munge --clear-groups munged --foreground --num-threads=2 \
+    --key-file="$state/munge/key" --socket="$state/munge/socket" --pid-file="$state/munge/pid" \
+    --log-file="$state/munge/log" --seed-file="$state/munge/seed"
+  wait_until "munged answers" munge --no-input --socket="$state/munge/socket" --output=/dev/null
+  start ctl slurmctld.out slurmctld -D -f "$state/slurm.conf"
+  for ((index = 1; index <= nodes; ++index)); do
+    mkdir -p "$state/spool/n$index"
+    start "n$index" "n$index.out" slurmd -D -N "n$index" -f "$state/slurm.conf"
+  done
+}
+
+wait_until() {  # wait_until WHAT COMMAND…: polls for a minute
+  local what=$1 deadline=$((SECONDS + 60))
+  shift
+  until ("$@") >/dev/null 2>&1; do
+    if ((SECONDS >= deadline)); then
+      tail -n 20 "$state"/log/* "$state"/munge/log >&2 2>/dev/null || true
+      fail "waited a minute until $what; the logs are above"
+    fi
+    sleep 0.1
+  done
+}
+
+# A process of the controller whose namespaces `run` can enter.
+controller() { cat "$state/control/slurmctld.pid" 2>/dev/null; }
+
+on_controller() {
+  local pid
+  pid=$(controller) || true
+  [[ -n $pid ]] && [[ -e /proc/$pid/ns/net ]] || fail "the cluster \"$name\" is not up; $0 up starts it"
+  nsenter --target "$pid" --net --mount --uts --wd="$PWD" -- \
+    env SLURM_CONF="$state/slurm.conf" SLURM_TMPDIR="$state/local" "${mpi[@]}" "$@"
+}
+
+idle_nodes() { on_controller sinfo --noheader --Node --format '%N %T' 2>/dev/null | awk '$2 == "idle"' | wc -l; }
+all_idle() { (($(idle_nodes) == $1)); }
+
+up() {
+  local nodes=2
+  while (($#)); do
+    case $1 in
+      --nodes) nodes=${2:?--nodes needs a number}; shift 2 ;;
+      *) echo "cluster: unknown option \"$1\"; see --help" >&2; exit 2 ;;
+    esac
+  done
+  [[ $nodes =~ ^[1-9][0-9]?$ ]] || { echo "cluster: --nodes takes 1 to 99" >&2; exit 2; }
+  need_tools
+  if [[ $(namespaces | wc -l) == $((nodes + 1)) ]] && (all_idle "$nodes") 2>/dev/null; then
+    say "\"$name\" is up already: $nodes nodes"
+    return
+  fi
+  take_down
+  trap 'code=$?; ((code == 0)) || take_down; exit "$code"' EXIT
+  trap 'exit 130' INT TERM HUP
+  write_configuration "$nodes"
+  make_network "$nodes"
+  start_daemons "$nodes"
+  wait_until "slurmctld answers" on_controller scontrol ping
+  wait_until "$nodes nodes are idle" all_idle "$nodes"
+  trap - EXIT INT TERM HUP
+  say "\"$name\" is up: $nodes nodes; $0 run sbatch …"
+}
+
+# All that the cluster runs, and all that its jobs started, lives in its network namespaces.
+take_down() {
+  local namespace attempt pids
+  for attempt in TERM KILL KILL KILL; do
+    pids=$(for namespace in $(namespaces); do ip netns pids "$namespace"; done)
+    [[ -n $pids ]] || break
+    # shellcheck disable=SC2086
+    kill -"$attempt" $pids 2>/dev/null || true
+    for _ in {1..30}; do
+      # shellcheck disable=SC2086
+      kill -0 $pids 2>/dev/null || break
+      sleep 0.1
+    done
+  done
+  for namespace in $(namespaces); do ip netns delete "$namespace"; done
+  rm -rf --one-file-system "$state"
+}
+
+case ${1:-} in
+  up) shift; up "$@" ;;
+  down) need_tools; take_down; say "\"$name\" is down" ;;
+  run) shift; (($#)) || { echo "cluster: run needs a command; see --help" >&2; exit 2; }; need_tools; on_controller "$@" ;;
+  status) need_tools; on_controller sinfo --Node --long ;;
+  --help | -h) usage ;;
+  *) usage >&2; exit 2 ;;
+esac
