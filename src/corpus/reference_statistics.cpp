@@ -1,11 +1,12 @@
 #include "reference_statistics.hpp"
 
+#include "shard_statistics.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/corpus/shard_file.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <map>
 #include <random>
 
@@ -108,31 +109,6 @@ std::vector<float> read_column(const std::filesystem::path& corpus, const std::s
   return rows;
 }
 
-/// Serialised statistics of shards as one text: [shard, size, bytes]….
-void put(std::string& text, std::uint64_t shard, const Statistics& statistics) {
-  const std::vector<std::byte> bytes = statistics.serialise();
-  const std::uint64_t head[2] = {shard, bytes.size()};
-  text.append(reinterpret_cast<const char*>(head), sizeof(head));
-  text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
-Statistics merge(const std::vector<std::string>& texts, const Schema& schema) {
-  std::map<std::uint64_t, Statistics> by_shard;
-  for (const std::string& text : texts) {
-    for (std::size_t at = 0; at < text.size();) {
-      std::uint64_t head[2];
-      std::memcpy(head, text.data() + at, sizeof(head));
-      at += sizeof(head);
-      by_shard.emplace(head[0],
-                       Statistics::deserialise(schema, std::as_bytes(std::span(text).subspan(at, head[1]))));
-      at += head[1];
-    }
-  }
-  Statistics total(schema);
-  for (const auto& [shard, statistics] : by_shard) total.merge(statistics);
-  return total;
-}
-
 }  // namespace
 
 std::vector<std::uint64_t> legacy_randint(std::uint32_t seed, std::uint64_t n, std::size_t count) {
@@ -169,20 +145,20 @@ Json reference_statistics(const mpi::Communicator& comm, const std::filesystem::
       ++draws[shard][row - begins[shard]];
     }
   }
-  std::string own;
+  ShardStatistics own;
   mpi::all_or_none(comm, [&] {
     std::uint64_t turn = 0;
     for (const auto& [shard, of_shard] : draws) {
       if (turn++ % static_cast<std::uint64_t>(comm.size()) == static_cast<std::uint64_t>(comm.rank())) {
-        put(own, shard, measure_shard(corpus, shard, schema, codec, of_shard));
+        own.add(shard, measure_shard(corpus, shard, schema, codec, of_shard));
       }
     }
   });
-  const std::vector<std::string> texts = comm.gather(own);
+  const Statistics sampled = own.merge(comm, schema);
   Json json;
   mpi::all_or_none(comm, [&] {
     if (comm.rank() != 0) return;
-    json = merge(texts, schema).to_json();
+    json = sampled.to_json();
     for (const Modality& modality : schema.modalities) {
       if (modality.pixel || !has_statistics(modality)) continue;
       json[modality.name] = ImageLevel(modality, read_column(corpus, modality.name, tiles.size())).to_json();
