@@ -129,17 +129,14 @@ class TileInfoScanner {
 
   void text() {
     while (position_ < block_.size()) {
+      const char c = block_[position_++];
       if (escaped_) {
         escaped_ = false;
-        ++position_;
-        continue;
-      }
-      position_ = std::min(block_.find_first_of("\"\\", position_), block_.size());
-      if (position_ == block_.size()) return;
-      escaped_ = block_[position_] == '\\';
-      if (block_[position_++] == '"') {
+      } else if (c == '"') {
         state_ = State::kInside;
         return;
+      } else {
+        escaped_ = c == '\\';
       }
     }
   }

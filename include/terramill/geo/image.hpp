@@ -21,7 +21,8 @@ void write_png(const std::filesystem::path& path, int width, int height, std::sp
 struct GeoTiffOptions {
   std::vector<std::string> band_names = {};  ///< stored as band descriptions; empty, or one per band
   std::optional<double> no_data = {};
-  std::vector<std::pair<std::string, std::string>> metadata;  ///< items of the dataset, e.g. TIFFTAG_COPYRIGHT
+  std::vector<std::pair<std::string, std::string>> metadata =
+      {};                ///< items of the dataset, e.g. TIFFTAG_COPYRIGHT
   bool compress = true;  ///< deflate with the predictor that suits T; otherwise raw strips
 };
 
