@@ -123,7 +123,7 @@ at::Tensor MaskedEncoder::forward(const at::Tensor& images, const at::Tensor& ma
     if (i > 0) {
       const at::Tensor cells = scatter_rows(downsample_norms_[i - 1]->forward(rows), levels[i].cell_slots,
                                             level.active_sites() * kDownsample * kDownsample)
-                                   .view({level.active_sites(), -1});
+                                   .view({level.active_sites(), kDownsample * kDownsample * rows.size(1)});
       rows = downsample_convolutions_[i - 1]->on_cells(cells);
     }
     for (const auto& block : stages_[i]) {
