@@ -54,20 +54,24 @@ constexpr std::array<Inclination, 14> kInclinations = {{
 /// What holds for the whole tile.
 struct TileConditions {
   Inclination lean;
-  float crop_share, river_width, lake_level, town_level, freezing, lapse_zero;
-  bool dry;
+  float crop_share;               ///< of the parcels
+  float river_width, lake_level;  ///< of the river and wetness noise: water is below, or above
+  float town_level;               ///< of the town noise: streets and houses are above
+  float temperature, elevation;   ///< °C, and m where it holds
+
+  /// The town noise can reach the level: it never goes beyond four deviations.
+  bool settled() const { return town_level < 4; }
 
   explicit TileConditions(const Climate& c)
       : lean(kInclinations[static_cast<std::size_t>(c.biome)]),
-        lapse_zero(static_cast<float>(std::max(0.0, c.elevation))),
-        dry(c.moisture < 0.2) {
+        temperature(static_cast<float>(c.temperature)),
+        elevation(static_cast<float>(std::max(0.0, c.elevation))) {
     const auto m = static_cast<float>(c.moisture), people = static_cast<float>(c.people);
     crop_share = 0.97f / (1 + std::exp(0.35f - lean.crops - 1.6f * people));
     river_width = m < 0.12f ? 0 : 0.004f + 0.05f * m * m * m;
     lake_level = 2.45f - 0.75f * m * world::ramp(static_cast<float>(-c.temperature), -8, 2) +
                  world::ramp(0.3f - m, 0, 0.3f) + (c.relief > 90 ? 0.5f : 0.0f);
     town_level = 2.4f - 0.75f * people + (c.temperature < -6 ? 9.0f : 0.0f);
-    freezing = static_cast<float>(c.temperature);
   }
 };
 
@@ -80,10 +84,10 @@ struct Surveyor::State {
   std::vector<float> river, town;
 
   void resize(int size, double step);
-  void draw_fields(const Site& site, const Points& points);
-  void draw_terrain(const Site& site, const Points& points);
+  void draw_fields(const Site& site, const TileConditions& tile, const Points& points);
+  void draw_terrain(const Site& site);
   void draw_slopes();
-  void draw_cover(const Site& site, const Points& points);
+  void draw_cover(const Site& site, const TileConditions& tile, const Points& points);
   std::uint8_t natural_cover(const TileConditions& tile, std::size_t i, float slope, float temperature) const;
   void draw(const Site& site, const Points& points);
 };
@@ -104,7 +108,7 @@ void Surveyor::State::resize(int size, double step) {
   }
 }
 
-void Surveyor::State::draw_fields(const Site& site, const Points& points) {
+void Surveyor::State::draw_fields(const Site& site, const TileConditions& tile, const Points& points) {
   // Zones have coordinates of their own, and so noise of their own.
   const auto zone = static_cast<std::uint64_t>(site.epsg) << 32;
   const auto fill = [&](world::Field field, double wavelength, int octaves, float gain,
@@ -116,11 +120,11 @@ void Surveyor::State::draw_fields(const Site& site, const Points& points) {
   fill(world::kWoods, 2600, 6, 0.68f, surface.woods);
   fill(world::kSoil, 1900, 5, 0.65f, surface.soil);
   fill(world::kWet, 3300, 5, 0.55f, surface.wet);
-  fill(world::kTown, 5200, 5, 0.5f, town);
+  if (tile.settled()) fill(world::kTown, 5200, 5, 0.5f, town);
   fill(world::kFine, 70, 2, 0.8f, surface.fine);
 }
 
-void Surveyor::State::draw_terrain(const Site& site, const Points&) {
+void Surveyor::State::draw_terrain(const Site& site) {
   const auto base = static_cast<float>(site.climate.elevation);
   const auto relief = static_cast<float>(site.climate.relief);
   const float valley = 0.5f * relief;
@@ -169,11 +173,11 @@ std::uint8_t Surveyor::State::natural_cover(const TileConditions& tile, std::siz
   return kCovers[std::max_element(scores, scores + 6) - scores];
 }
 
-void Surveyor::State::draw_cover(const Site& site, const Points& points) {
-  const TileConditions tile(site.climate);
+void Surveyor::State::draw_cover(const Site& site, const TileConditions& tile, const Points& points) {
   const ParcelLayout layout(*world, site);
   const bool mangroves =
       site.climate.temperature > 18.5 && site.climate.elevation < 40 && site.climate.moisture > 0.38;
+  const bool settled = tile.settled();
   const bool farmed = tile.crop_share > 0.004f;
   for (int r = 0; r < points.size; ++r) {
     const double y = points.top - (r + 0.5) * points.step;
@@ -189,7 +193,7 @@ void Surveyor::State::draw_cover(const Site& site, const Points& points) {
         if (mangroves && z > -0.5f + 0.4f * fine) cover = kMangrove;
         continue;
       }
-      const float temperature = tile.freezing - 0.0062f * (z - tile.lapse_zero);
+      const float temperature = tile.temperature - 0.0062f * (z - tile.elevation);
       if (temperature < -9.5f + 0.9f * surface.soil[i] + 0.3f * fine && slope < 1.1f) {
         cover = kSnow;
         continue;
@@ -202,7 +206,7 @@ void Surveyor::State::draw_cover(const Site& site, const Points& points) {
         cover = kMangrove;
         continue;
       }
-      if (town[i] + 0.18f * fine > tile.town_level && slope < 0.35f) {
+      if (settled && town[i] + 0.18f * fine > tile.town_level && slope < 0.35f) {
         const Parcel block = layout.block_at(x, y);
         surface.parcel[i] = block.edge < layout.street_width() ? 2u : block.id;
         const float park = world::unit(world::mix(block.id), 8);
@@ -233,10 +237,11 @@ void Surveyor::State::draw_cover(const Site& site, const Points& points) {
 
 void Surveyor::State::draw(const Site& site, const Points& points) {
   resize(points.size, points.step);
-  draw_fields(site, points);
-  draw_terrain(site, points);
+  const TileConditions tile(site.climate);
+  draw_fields(site, tile, points);
+  draw_terrain(site);
   draw_slopes();
-  draw_cover(site, points);
+  draw_cover(site, tile, points);
 }
 
 const Surface& Surveyor::survey(const Site& site, int margin) {
@@ -253,7 +258,7 @@ std::array<std::uint32_t, kLandCoverClasses> Surveyor::estimate(const Site& site
     histogram[0] = pixels;
     return histogram;
   }
-  constexpr int kPoints = 8;
+  constexpr int kPoints = 6;
   state_->draw(site, {site.left, site.top, 10.0 * size / kPoints, kPoints});
   const auto counts = geo::land_cover_histogram(state_->surface.cover);
   constexpr std::uint32_t kCount = kPoints * kPoints;

@@ -127,7 +127,7 @@ class Surveyor {
   Surveyor(Surveyor&&) noexcept;
   /// The tile's surface with `margin` pixels more on each side, at 10 m. Valid until the next call.
   const Surface& survey(const Site& site, int margin);
-  /// Pixels per class of the tile, estimated from 8 x 8 points; they add up to size x size.
+  /// Pixels per class of the tile, estimated from 6 x 6 points; they add up to size x size.
   std::array<std::uint32_t, kLandCoverClasses> estimate(const Site& site);
 
  private:
