@@ -1,3 +1,6 @@
+#include "hdf5_driver.hpp"
+
+#include <terramill/core/file.hpp>
 #include <terramill/core/hdf5.hpp>
 
 #include <cerrno>
@@ -48,6 +51,10 @@ std::recursive_mutex& mutex() {
 
 std::int64_t check(std::int64_t status, const std::string& attempted, const std::string& subject,
                    std::source_location where) {
+  if (const auto failure = take_write_failure()) {
+    throw IoError("cannot write " + failure->path, failure->error_number,
+                  {attempted, subject, "free space there or mend its storage, or write elsewhere"}, where);
+  }
   if (status >= 0) return status;
   const Lock lock(mutex());
   throw LibraryError("HDF5 cannot " + attempted + ": " + take_error_stack(), {attempted, subject, ""}, where);
@@ -57,7 +64,7 @@ Handle::Handle(hid_t id, const std::string& attempted, const std::string& subjec
     : id_(check(id, attempted, subject, where)) {}
 
 Handle::~Handle() {
-  // A destructor cannot report; who needs to know that a file was written whole calls reset().
+  // A destructor cannot report: a write that fails here is thrown by the next check(), so that reset() tells.
   if (id_ < 0) return;
   const Lock lock(mutex());
   if (H5Iis_valid(id_) > 0 && H5Idec_ref(id_) < 0) static_cast<void>(H5Eclear2(H5E_DEFAULT));
@@ -81,6 +88,9 @@ Handle create_file(const std::filesystem::path& path) {
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), "create a property list", path.string());
   check(H5Pset_obj_track_times(creation, false), "switch object times off", path.string());
   const Handle access = access_properties();
+  set_writing_driver(access);
+  // HDF5 would not tell why it cannot create a file.
+  FileDescriptor::create(path).close();
   // Values go to the file's end at once, so that a writer knows where a chunk lies; metadata is gathered in
   // blocks.
   check(H5Pset_small_data_block_size(access, 0), "set an allocation block", path.string());
