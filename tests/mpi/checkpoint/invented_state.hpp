@@ -1,0 +1,68 @@
+#pragma once
+
+#include <terramill/core/error.hpp>
+#include <terramill/mpi/communicator.hpp>
+#include <terramill/parallel/gradient_buffer.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <torch/torch.h>
+#include <unistd.h>
+
+namespace terramill::testing {
+
+/// A training state of many types and shapes: an empty tensor, a scalar, one larger than any rank's share, a
+/// transposed one. Values depend on `seed`.
+inline std::vector<parallel::NamedTensor> invented_state(std::int64_t seed) {
+  const auto numbers = [&](std::vector<std::int64_t> shape) {
+    std::int64_t count = 1;
+    for (const std::int64_t extent : shape) count *= extent;
+    return ((torch::arange(count, at::kLong) * 37 + seed * 11).remainder(251).to(at::kDouble) / 8 - 9)
+        .reshape(shape);
+  };
+  return {{"model.norm.weight", numbers({13}).to(at::kFloat)},
+          {"model.conv.weight", numbers({8, 4, 3, 3}).to(at::kFloat)},
+          {"model.scale", numbers({}).to(at::kFloat)},
+          {"model.none", numbers({0, 5}).to(at::kFloat)},
+          {"adam.m.conv.weight", numbers({8, 4, 3, 3}).to(at::kDouble)},
+          {"adam.v.conv.weight", numbers({9, 7}).to(at::kBFloat16)},
+          {"adam.step.conv.weight", torch::full({1}, seed, at::kLong)},
+          {"flags", numbers({17}).gt(0)},
+          {"turned", numbers({5, 6}).t()}};
+}
+
+/// A directory of the job, made by rank 0, known to all, removed at the end. Collective.
+class SharedScratch {
+ public:
+  explicit SharedScratch(const mpi::Communicator& comm) : comm_(comm) {
+    std::string name = (std::filesystem::temp_directory_path() / "terramill-checkpoint-XXXXXX").string();
+    if (comm.rank() == 0 && ::mkdtemp(name.data()) == nullptr) throw Error("mkdtemp failed");
+    path_ = comm.broadcast(name);
+  }
+  ~SharedScratch() {
+    comm_.barrier();
+    std::error_code ignored;
+    if (comm_.rank() == 0) std::filesystem::remove_all(path_, ignored);
+  }
+  SharedScratch(const SharedScratch&) = delete;
+  SharedScratch& operator=(const SharedScratch&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  const mpi::Communicator& comm_;
+  std::filesystem::path path_;
+};
+
+inline void flip_byte(const std::filesystem::path& path, std::uint64_t position) {
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(static_cast<std::streamoff>(position));
+  const int byte = file.get();
+  file.seekp(static_cast<std::streamoff>(position));
+  file.put(static_cast<char>(byte ^ 0x10));
+}
+
+}  // namespace terramill::testing
