@@ -30,7 +30,8 @@ RunState RunState::from_json(const Json& meta, std::int64_t step, const std::str
   state.step = step;
   state.steps_per_epoch = json_get<std::uint64_t>(meta, "steps_per_epoch", origin);
   state.corpus_content = from_hex(json_get<std::string>(meta, "corpus", origin));
-  for (const auto& [name, value] : json_get<Json>(meta, "config", origin).items()) {
+  const Json config = json_get<Json>(meta, "config", origin);
+  for (const auto& [name, value] : config.items()) {
     state.hyper_parameters.emplace_back(name, value.get<std::string>());
   }
   for (const Json& entry : json_get<Json>(meta, "replaced", origin)) {
