@@ -1,0 +1,76 @@
+"""A Slurm cluster for one test: started by cluster.sh, ended whatever happens."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from support.program import SOURCE, skip
+
+SCRIPT = SOURCE / "tests/cluster/cluster.sh"
+
+
+class Cluster:
+    """`name` is the cluster's; its state lies in `scratch`, which the tests see in full on all nodes."""
+
+    def __init__(self, name, scratch):
+        self.name = name
+        self.state = pathlib.Path(scratch) / f"{name}-cluster"
+        self.environment = {**os.environ, "TERRAMILL_CLUSTER": name, "TMPDIR": str(scratch)}
+
+    def call(self, *arguments, code=0, **options):
+        """cluster.sh with these arguments; fails the test when it ends with another code. Returns its output."""
+        words = ["bash", str(SCRIPT), *map(str, arguments)]
+        done = subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False, **options)
+        if code is not None and done.returncode != code:
+            sys.exit(f"{' '.join(words)}\nended with {done.returncode}, not {code}\n{done.stdout}")
+        return done.stdout
+
+    def submit(self, script, *arguments, log, options=(), code=0):
+        """Submits a batch script and waits for its end; returns what it logged."""
+        done = self.call("run", "sbatch", "--wait", f"--output={log}", *options, script, *arguments, code=None)
+        text = pathlib.Path(log).read_text() if pathlib.Path(log).exists() else "(no log)"
+        if f"terramill: exit code {code}," not in text:
+            sys.exit(f"{script} did not end with {code}\n{done}\n{text}")
+        return text
+
+    def namespaces(self):
+        """The cluster's network namespaces that there are."""
+        listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+        return [line.split()[0] for line in listed.splitlines() if line.startswith(f"{self.name}-")]
+
+    def processes(self):
+        """What runs in those namespaces."""
+        found = []
+        for namespace in self.namespaces():
+            listed = subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=True)
+            found += listed.stdout.split()
+        return found
+
+
+def require_slurm():
+    """Skips the test where the cluster cannot be made."""
+    if os.geteuid() != 0:
+        skip("a cluster of network namespaces needs root")
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    for tool in ("slurmctld", "slurmd", "sbatch", "munged", "ip", "nsenter"):
+        if shutil.which(tool, path=path) is None:
+            skip(f"{tool} is missing; jobs/setup.sh installs it")
+    probe = subprocess.run(["unshare", "--net", "--mount", "--uts", "true"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        skip(f"this system forbids namespaces: {probe.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def cluster(scratch, nodes=2):
+    """A running cluster, taken down at the end."""
+    require_slurm()
+    made = Cluster(f"tm{os.getpid()}", scratch)
+    try:
+        made.call("up", "--nodes", nodes)
+        yield made
+    finally:
+        made.call("down", code=None)
