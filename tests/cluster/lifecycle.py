@@ -5,18 +5,9 @@ import pathlib
 import signal
 import subprocess
 import tempfile
-import time
 
-from cluster.slurm import SCRIPT, Cluster, require_slurm
+from cluster.slurm import SCRIPT, Cluster, require_slurm, wait_until
 from support.program import require
-
-
-def wait_until(holds, what):
-    """Polls for a minute."""
-    end = time.monotonic() + 60
-    while not holds():
-        require(time.monotonic() < end, what)
-        time.sleep(0.05)
 
 
 def gone(cluster):

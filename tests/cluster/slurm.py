@@ -6,8 +6,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
-from support.program import SOURCE, skip
+from support.program import SOURCE, require, skip
 
 SCRIPT = SOURCE / "tests/cluster/cluster.sh"
 
@@ -62,6 +63,14 @@ def require_slurm():
     probe = subprocess.run(["unshare", "--net", "--mount", "--uts", "true"], capture_output=True, text=True, check=False)
     if probe.returncode != 0:
         skip(f"this system forbids namespaces: {probe.stderr.strip()}")
+
+
+def wait_until(holds, what):
+    """Polls for two minutes."""
+    end = time.monotonic() + 120
+    while not holds():
+        require(time.monotonic() < end, what)
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager

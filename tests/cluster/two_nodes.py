@@ -5,8 +5,8 @@ import json
 import pathlib
 import tempfile
 
-from cluster.slurm import cluster
-from support.program import (SMALL_MODEL, SOURCE, checkpoint_tensors, curve, newest_checkpoint, require, run)
+from cluster.slurm import cluster, wait_until
+from support.program import (SMALL_MODEL, SOURCE, checkpoint_tensors, curve, metrics, newest_checkpoint, require, run)
 
 RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "4", "--train.steps", "6", "--train.warmup_steps",
           "2", "--checkpoint.every", "2"]
@@ -42,6 +42,18 @@ def require_answers_while_rank_0_works(work_log):
           f"the longest of all {1e3 * max(r['waited'] for r in requests):.1f} ms")
 
 
+def stops_on_request(nodes, scratch, train):
+    """The batch script passes Slurm's stop signal on: the run ends with a checkpoint and 85."""
+    log, folder = scratch / "stopped.log", scratch / "run-stopped"
+    job = nodes.call("run", "sbatch", "--parsable", f"--output={log}", *TWO_BY_TWO, SOURCE / "jobs/pretrain.sbatch",
+                     *train, "--train.steps", 100000, "--output", folder).strip()
+    wait_until(lambda: (folder / "metrics.jsonl").exists() and metrics(folder), f"job {job} takes steps")
+    nodes.call("run", "scancel", "--batch", "--signal=USR1", job)
+    wait_until(lambda: "terramill: exit code" in log.read_text(), f"job {job} ends")
+    require("terramill: exit code 85," in log.read_text(), f"it ends with 85:\n{log.read_text()}")
+    newest_checkpoint(folder)
+
+
 def main():
     with tempfile.TemporaryDirectory() as scratch, cluster(scratch) as nodes:
         scratch = pathlib.Path(scratch)
@@ -66,6 +78,8 @@ def main():
         require(curve(scratch / "run") == curve(scratch / "run-alone"), "four ranks on two nodes learn what one learns")
         require(checkpoint_tensors(newest_checkpoint(scratch / "run"))
                 == checkpoint_tensors(newest_checkpoint(scratch / "run-alone")), "they end with the same bits")
+
+        stops_on_request(nodes, scratch, train)
 
         log = nodes.submit(script, *train, "--output", scratch / "run", "--train.stepz", 3, options=TWO_BY_TWO,
                            log=scratch / "refused.log", code=2)
