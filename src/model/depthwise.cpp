@@ -1,17 +1,11 @@
+#include "vector_clones.hpp"
+
 #include <terramill/model/sites.hpp>
 
-#include <cstddef>
+#include <algorithm>
+#include <cstdint>
 
 #include <torch/torch.h>
-
-// The depthwise convolution on a list of active sites. Products and sums are kept apart (no contraction), so
-// each of the function's clones for wider vectors gives the same bits.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define TERRAMILL_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define TERRAMILL_VECTOR_CLONES
-#endif
 
 namespace terramill::model {
 namespace {

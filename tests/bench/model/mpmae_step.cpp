@@ -56,9 +56,9 @@ void step(benchmark::State& state, bool backward) {
     }
     benchmark::DoNotOptimize(output.total.item<float>());
   }
-  state.counters["ms_per_image"] =
-      benchmark::Counter(static_cast<double>(samples) * static_cast<double>(state.iterations()) / 1000,
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["per_image"] =
+      benchmark::Counter(static_cast<double>(samples),
+                         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 void forward(benchmark::State& state) {
