@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kShardTiles = 4096;
 constexpr std::uint64_t kBlock = 16384;  // rows that travel together
 constexpr int kBlockTag = 17;
+constexpr const char* kUnfinished = ".build";  // a folder that is there until the corpus is whole
 
 /// A row without its texts: what ranks send each other.
 struct Row {
@@ -152,11 +153,12 @@ void write_invented_index(const mpi::Communicator& comm, const SynthOptions& opt
   on_root(comm, [&] {
     const ErrorContext context{"invent an index", options.output.string(), "choose another --output"};
     std::error_code status;
-    fs::create_directories(options.output, status);
-    if (status) throw IoError("the folder cannot be made", status.value(), context);
-    lock = std::make_unique<DirectoryLock>(options.output, "corpus synth");
-    if (fs::exists(options.output / kManifestFile))
+    if (fs::exists(options.output / kManifestFile) || fs::exists(options.output / "shards")) {
       throw UsageError("the folder holds a corpus already", context);
+    }
+    fs::create_directories(options.output / kUnfinished, status);
+    if (status) throw IoError("the folder cannot be made", status.value(), context);
+    lock = std::make_unique<DirectoryLock>(options.output / kUnfinished, "corpus synth");
   });
 
   ThreadPool pool(options.threads);
@@ -197,6 +199,8 @@ void write_invented_index(const mpi::Communicator& comm, const SynthOptions& opt
   on_root(comm, [&] {
     writer->finish();
     finish_corpus(options, index);
+    std::error_code ignored;
+    fs::remove_all(options.output / kUnfinished, ignored);
   });
 }
 

@@ -84,9 +84,9 @@ Json era5_bands(const Scene& scene) {
 /// tile.
 float estimate_cloud(const Scene& scene) {
   const auto part = [&](std::uint64_t salt) { return world::unit(world::mix(scene.key + salt)); };
-  float share =
-      scene.cloud > 0.02 ? world::clamp01(static_cast<float>(2.4 * scene.cloud) - 0.9f + 0.8f * part(1)) : 0;
-  if (scene.cirrus > 0.6 + 0.4 * part(2)) share = 1;
+  const float thick = scene.cloud > 0.02 ? static_cast<float>(2.4 * scene.cloud) - 1 + 0.75f * part(1) : 0;
+  const float thin = world::ramp(static_cast<float>(scene.cirrus) - 0.25f * part(2), 0.6f, 0.9f);
+  const float share = std::max(world::clamp01(thick), thin);
   return 100 * share;
 }
 
@@ -177,10 +177,10 @@ TileRecord invented_record(const World& world, Surveyor& surveyor, std::uint64_t
   if (scene.radar[0] != Polarisation::kNone || scene.radar[1] != Polarisation::kNone) record.present |= radar;
   if (ground_level) record.present |= scl;
   if (ground_level && scene.cloud_probability) record.present |= clouds;
-  if (scene.dynamic_world) record.present |= labels;
   if (scene.era5) record.present |= era5;
   if (record.land_cover[0] < static_cast<std::uint32_t>(world.options().size * world.options().size)) {
     record.present |= land;
+    if (scene.dynamic_world) record.present |= labels;
   }
   return record;
 }

@@ -148,7 +148,11 @@ SynthSummary write_invented_tiles(const mpi::Communicator& comm, const SynthOpti
       summary.kept += done.kept;
     }
   });
-  on_root(comm, [&] { write_tile_info(world, options); });
+  on_root(comm, [&] {
+    write_tile_info(world, options);
+    std::error_code ignored;
+    fs::remove(options.output / ".lock", ignored);
+  });
   return {comm.sum(summary.written), comm.sum(summary.kept)};
 }
 

@@ -122,6 +122,7 @@ TEST_F(SynthTest, TheMmearthSourceReadsEveryRawTile) {
     EXPECT_EQ(tile->record.crs, expected.crs);
     EXPECT_EQ(tile->record.transform, expected.transform);
     EXPECT_EQ(tile->record.biome, expected.biome);
+    EXPECT_EQ(tile->record.present, expected.present) << i;
     EXPECT_EQ(tile->record.s2_type, expected.s2_type);
   }
 }

@@ -172,7 +172,9 @@ TEST(Synth, RecordsSayWhatTileInfoSays) {
     const Json& bands = info["BANDS"];
     EXPECT_EQ(has(record, "sentinel1"),
               !bands["sentinel1_asc"].is_null() || !bands["sentinel1_desc"].is_null());
-    EXPECT_EQ(has(record, "dynamic_world"), bands.contains("dynamic_world"));
+    const bool mapped = record.land_cover[0] < 64 * 64;  // the open sea is not
+    EXPECT_EQ(has(record, "dynamic_world"), mapped && bands.contains("dynamic_world"));
+    EXPECT_EQ(has(record, "esa_worldcover"), mapped);
     EXPECT_EQ(has(record, "sentinel2_scl"), info["S2_type"] == "l2a");
   }
 }
