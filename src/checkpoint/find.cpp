@@ -10,6 +10,7 @@
 #include <exception>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace terramill::checkpoint {
 
@@ -18,6 +19,12 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "step-";
+
+/// "step-00000001" for the name under which it waits to be replaced, and for itself.
+std::string name_meant(const std::string& name) {
+  const std::string visible = fs::path(name).stem().string();
+  return name.starts_with(".") && name == replaced_name_of(visible.substr(1)) ? visible.substr(1) : name;
+}
 
 /// The step of a checkpoint's name; -1 for another name.
 std::int64_t step_of(const std::string& name) {
@@ -31,21 +38,25 @@ std::int64_t step_of(const std::string& name) {
 }  // namespace
 
 std::vector<fs::path> list(const fs::path& run) {
-  std::vector<fs::path> found;
+  std::vector<std::pair<std::int64_t, fs::path>> found;
   std::error_code absent;
   for (const auto& entry : fs::directory_iterator(folder_of(run), absent)) {
-    const bool named = step_of(entry.path().filename().string()) >= 0;
-    if (named && fs::exists(entry.path() / kIndexName)) found.push_back(entry.path());
+    const std::string name = entry.path().filename().string(), meant = name_meant(name);
+    const std::int64_t step = step_of(meant);
+    // One that was to be replaced counts for as long as the new one has not come.
+    const bool counts = step >= 0 && (meant == name || !fs::exists(folder_of(run) / meant, absent));
+    if (counts && fs::exists(entry.path() / kIndexName, absent)) found.emplace_back(step, entry.path());
   }
-  std::ranges::sort(found, {}, [](const fs::path& path) { return step_of(path.filename().string()); });
-  return found;
+  std::ranges::sort(found);
+  std::vector<fs::path> paths;
+  for (auto& [step, path] : found) paths.push_back(std::move(path));
+  return paths;
 }
 
 std::optional<fs::path> find_latest(const mpi::Communicator& comm, const fs::path& run) {
   Json names = Json::array();
   mpi::all_or_none(comm, [&] {
-    if (comm.rank() != 0 || !fs::is_directory(folder_of(run))) return;
-    recover(folder_of(run));
+    if (comm.rank() != 0) return;
     for (const fs::path& path : list(run)) names.push_back(path.filename().string());
   });
   names = parse_json(comm.broadcast(dump_json(names)));
@@ -70,6 +81,7 @@ std::optional<fs::path> find_latest(const mpi::Communicator& comm, const fs::pat
 void prune(const fs::path& run, int keep) {
   if (keep < 1)
     throw UsageError("at least one checkpoint must be kept", {"remove checkpoints", run.string(), ""});
+  recover(folder_of(run));
   std::vector<fs::path> paths = list(run);
   while (paths.size() > static_cast<std::size_t>(keep)) {
     const fs::path& oldest = paths.front();

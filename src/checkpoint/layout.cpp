@@ -39,7 +39,8 @@ std::string replaced_name_of(const std::string& name) { return "." + name + std:
 
 void recover(const fs::path& folder) {
   std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(folder, absent)) {
     if (entry.is_directory() && entry.path().filename().string().starts_with(".step-"))
       found.push_back(entry.path());
   }

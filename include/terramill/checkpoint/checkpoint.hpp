@@ -63,16 +63,17 @@ std::filesystem::path write(const mpi::Communicator& comm, const std::filesystem
 std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem::path& run, std::int64_t step,
                            const std::vector<NamedTensor>& tensors, const Json& meta);
 
-/// Complete checkpoints of a run by their names, oldest first: those that have an index.json. Nothing is
-/// verified.
+/// Complete checkpoints of a run, oldest first: those that have an index.json. Nothing is verified.
 std::vector<std::filesystem::path> list(const std::filesystem::path& run);
 
 /// The newest checkpoint of a run whose every byte agrees with its hash, or nothing where there is none. A
-/// damaged one is named in a warning and the one before is taken. The ranks share the reading. Collective.
+/// damaged one is named in a warning and the one before is taken. The ranks share the reading; nothing is
+/// written, so a run that goes on is not disturbed. Collective.
 std::optional<std::filesystem::path> find_latest(const mpi::Communicator& comm,
                                                  const std::filesystem::path& run);
 
-/// Removes all but the newest `keep` (>= 1) complete checkpoints. By rank 0 alone.
+/// Removes all but the newest `keep` (>= 1) complete checkpoints, and what kills left. By rank 0 of the run
+/// alone.
 void prune(const std::filesystem::path& run, int keep);
 
 }  // namespace terramill::checkpoint

@@ -126,7 +126,7 @@ TEST(Checkpoint, PruningKeepsTheNewest) {
   }
 }
 
-TEST(Checkpoint, WhatAKillLeftIsPutRight) {
+TEST(Checkpoint, WhatAKillLeftIsUsedAndPutRightByTheNextSave) {
   const mpi::Communicator world = mpi::Communicator::world();
   const SharedScratch scratch(world);
   const fs::path folder = scratch.path() / "checkpoints";
@@ -139,7 +139,12 @@ TEST(Checkpoint, WhatAKillLeftIsPutRight) {
     fs::rename(folder / "step-00000002", folder / ".step-00000002.old");
   }
   world.barrier();
-  EXPECT_EQ(find_latest(world, scratch.path()), folder / "step-00000002");
+  const auto newest = find_latest(world, scratch.path());
+  ASSERT_TRUE(newest);
+  expect_state(Reader(*newest), 2);
+  EXPECT_TRUE(fs::exists(folder / ".step-00000003.tmp")) << "another job may be writing it";
+  world.barrier();
+  save(world, scratch.path(), 4, invented_state(4), {});
   EXPECT_FALSE(fs::exists(folder / ".step-00000003.tmp"));
   expect_state(Reader(folder / "step-00000002"), 2);
 }

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 saver = os.path.join(os.environ["TERRAMILL_BIN_DIR"], "checkpoint_saver")
-rounds = int(os.environ.get("TERRAMILL_KILLS", "6"))
+rounds = 6
 draw = random.Random(5)
 
 
