@@ -16,11 +16,12 @@
 namespace terramill::cli {
 namespace {
 
-/// The most memory this process has held (VmHWM), in bytes; 0 where the system does not say.
-std::uint64_t peak_memory() {
+/// A line of this process's memory in bytes: "VmRSS", what it holds, or "VmHWM", the most it has held; 0
+/// where the system does not say.
+std::uint64_t memory(const std::string& field) {
   std::istringstream status(read_text("/proc/self/status"));
   for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) return std::stoull(line.substr(6)) * 1024;
+    if (line.rfind(field + ":", 0) == 0) return std::stoull(line.substr(field.size() + 1)) * 1024;
   }
   return 0;
 }
@@ -102,6 +103,7 @@ int sample(const Context& context, const std::vector<std::string>& arguments) {
   mpi::require_agreement(context.world, table.values(), "sample");
   if (epoch < 0) throw UsageError("the epoch must not be negative", {"read the options", "epoch", ""});
 
+  const std::uint64_t at_start = context.world.max(memory("VmRSS"));
   const sampling::Plan plan =
       sampling::plan_epoch(context.world, corpus, options, static_cast<std::uint64_t>(epoch));
   const auto start = std::chrono::steady_clock::now();
@@ -110,21 +112,22 @@ int sample(const Context& context, const std::vector<std::string>& arguments) {
 
   const double read = context.world.max(plan.seconds.read), select = context.world.max(plan.seconds.select);
   const double shuffle = context.world.max(plan.seconds.shuffle), write = context.world.max(writing.count());
-  const std::vector<std::uint64_t> memory = context.world.all_gather(peak_memory());
-  const std::uint64_t most = *std::max_element(memory.begin(), memory.end());
+  const std::vector<std::uint64_t> peaks = context.world.all_gather(memory("VmHWM"));
+  const std::uint64_t most = *std::max_element(peaks.begin(), peaks.end());
   if (table.json()) {
     Json result = describe(plan);
     result["output"] = output;
     result["ranks"] = context.world.size();
     result["seconds"] = {{"read", read}, {"select", select}, {"shuffle", shuffle}, {"write", write}};
+    result["memory_at_start_bytes"] = at_start;  // the program and its libraries
     result["peak_memory_bytes"] = most;
-    result["peak_memory_bytes_per_rank"] = memory;
+    result["peak_memory_bytes_per_rank"] = peaks;
     context.out << dump_json(result) << '\n';
   } else {
     print_table(context.out, plan);
     context.out << std::fixed << std::setprecision(2) << "\nread " << read << " s, select " << select
                 << " s, shuffle " << shuffle << " s, write " << write << " s; peak memory of a rank "
-                << most / (1 << 20) << " MiB\n";
+                << most / (1 << 20) << " MiB, " << at_start / (1 << 20) << " of them before\n";
     if (!output.empty()) context.out << "written: " << output << '\n';
   }
   return static_cast<int>(ExitCode::kDone);

@@ -4,8 +4,8 @@
 #   tests/bench/sampling/sample_scale.sh [TILES] [BUILD_DIRECTORY] [INDEX]
 #
 # Defaults: 18700000, build/release, an index in $TMPDIR that is removed afterwards; an INDEX that is given is kept, and
-# made only when missing. Prints seconds per phase (the slowest rank) and the peak resident memory of the largest rank,
-# and checks that every run wrote the same bytes.
+# made only when missing. Prints seconds per phase (the slowest rank) and the peak resident memory of the largest rank, in all
+# and beyond what the program and its libraries took before, and checks that every run wrote the same bytes.
 set -eu
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 tiles=${1:-18700000}
@@ -22,7 +22,7 @@ if [ ! -e "$index/manifest.json" ]; then
 fi
 cat "$index/index.h5" > /dev/null # the page cache holds it for every run
 
-printf '%-10s %5s %8s %8s %8s %8s %8s %14s\n' plan ranks read select shuffle write total "MiB/rank peak"
+printf '%-10s %5s %8s %8s %8s %8s %8s %10s %10s\n' plan ranks read select shuffle write total "peak MiB" "above start"
 for plan in landcover natural; do
   case $plan in
     landcover) options="--strategy landcover --tiles 1200000" ;;
@@ -38,7 +38,8 @@ result = json.load(open(sys.argv[1]))
 seconds = result["seconds"]
 phases = [seconds[name] for name in ("read", "select", "shuffle", "write")]
 print("%-10s %5s" % (sys.argv[2], sys.argv[3]), *("%8.2f" % value for value in phases + [sum(phases)]),
-      "%14.0f" % (result["peak_memory_bytes"] / 2**20))
+      "%10.0f" % (result["peak_memory_bytes"] / 2**20),
+      "%11.0f" % ((result["peak_memory_bytes"] - result["memory_at_start_bytes"]) / 2**20))
 EOF
     cmp "$scratch/$plan-1.h5" "$scratch/$plan-$ranks.h5"
   done
