@@ -21,7 +21,7 @@ struct MpmaeBatch {
 
 /// What a forward pass gives.
 struct MpmaeOutput {
-  at::Tensor total;                     ///< scalar; without gradient when no target takes part
+  at::Tensor total;                     ///< scalar; its gradient is 0, or it has none, when no target takes part
   at::Tensor losses;                    ///< [T], in the targets' order; 0 for one that takes no part
   at::Tensor weighted;                  ///< [T], its share of `total`
   std::vector<bool> participates;       ///< [T]
