@@ -21,10 +21,10 @@ struct MpmaeBatch {
 
 /// What a forward pass gives.
 struct MpmaeOutput {
-  at::Tensor total;                     ///< scalar; its gradient is 0, or it has none, when no target takes part
-  at::Tensor losses;                    ///< [T], in the targets' order; 0 for one that takes no part
-  at::Tensor weighted;                  ///< [T], its share of `total`
-  std::vector<bool> participates;       ///< [T]
+  at::Tensor total;                ///< scalar; its gradient is 0, or it has none, when no target takes part
+  at::Tensor losses;               ///< [T], in the targets' order; 0 for one that takes no part
+  at::Tensor weighted;             ///< [T], its share of `total`
+  std::vector<bool> participates;  ///< [T]
   std::vector<at::Tensor> predictions;  ///< [B, p * p * C, H / p, W / p] or [B, C]; empty unless asked for
 };
 
