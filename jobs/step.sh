@@ -56,7 +56,7 @@ terramill_step() {
 
   echo "terramill: job $SLURM_JOB_ID ($SLURM_JOB_NAME), start ${SLURM_RESTART_COUNT:-0}, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   echo "terramill: $SLURM_JOB_NUM_NODES nodes: $SLURM_JOB_NODELIST"
-  echo "terramill: $SLURM_NTASKS ranks: ${SLURM_TASKS_PER_NODE:-?} per node, $OMP_NUM_THREADS cores each, GPUs per node: ${SLURM_GPUS_ON_NODE:-0}"
+  echo "terramill: $SLURM_NTASKS ranks, per node ${SLURM_TASKS_PER_NODE:-?}, cores per rank $OMP_NUM_THREADS, GPUs per node ${SLURM_GPUS_ON_NODE:-0}"
   echo "terramill: ${launcher[*]} $(command -v terramill) $*"
   echo "terramill: node-local scratch: $scratch"
 

@@ -4,7 +4,8 @@ usage: summary.py RESULTS.xml CTEST_STATUS    (RESULTS.xml as ctest --output-jun
 
 A test is skipped when it says so itself: exit code 77 with the reason as its last line (scripts), GTEST_SKIP (one
 GoogleTest case per test), or "ALL TESTS SKIPPED" (MPI binaries). Skipped cases inside a passed MPI binary are told, but
-the binary counts as passed. Exits with 1 when a test failed or none ran.
+the binary counts as passed. Lines of passed tests that begin with "note: ", such as a measured time, are repeated.
+Exits with 1 when a test failed or none ran.
 """
 
 import collections
@@ -69,7 +70,12 @@ def main():
             for reason in skip_reasons(output):
                 by_reason[reason].append(f"a part of {case.get('name')}")
 
-    print("\nlongest: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in cpu_seconds(cases)))
+    print()
+    for case in passed:
+        for line in (case.findtext("system-out") or "").splitlines():
+            if line.startswith("note: "):
+                print(f"{line}\n         {case.get('name')}")
+    print("longest: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in cpu_seconds(cases)))
     for reason, names in sorted(by_reason.items()):
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         print(f"skipped: {reason}\n         {shown}")

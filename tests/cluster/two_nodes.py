@@ -37,7 +37,7 @@ def require_answers_while_rank_0_works(work_log):
                 f"rank 0 answered while it worked on shard {shard['shard']}")
         met += during
     require(met, "other ranks asked for work while rank 0 had a shard in hand")
-    print(f"{len(met)} of {len(requests)} requests of ranks 1 to 3 came while rank 0 worked on a shard; "
+    print(f"note: {len(met)} of {len(requests)} requests of ranks 1 to 3 came while rank 0 worked on a shard; "
           f"the longest of these waited {1e3 * max(r['waited'] for r in met):.1f} ms, "
           f"the longest of all {1e3 * max(r['waited'] for r in requests):.1f} ms")
 
