@@ -23,6 +23,17 @@ namespace fs = std::filesystem;
 
 const char* const kFolder = "merged";
 
+/// `input` itself, or its one subfolder that the downloader left: both are what people have at hand.
+fs::path find_download(const fs::path& input) {
+  std::error_code status;
+  if (fs::is_directory(input / kFolder, status)) return input;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(input, status)) {
+    if (fs::is_directory(entry.path() / kFolder)) found.push_back(entry.path());
+  }
+  return found.size() == 1 ? found.front() : input;
+}
+
 fs::path find_tile_info(const fs::path& folder) {
   const ErrorContext context{
       "open an mmearth-tiles source", folder,
@@ -138,7 +149,7 @@ std::optional<std::string> convert_radar(const MmearthEntry& entry, std::size_t&
 }  // namespace
 
 MmearthTilesSource::MmearthTilesSource(const SourceOptions& options)
-    : options_(options), tile_info_(find_tile_info(options.input)) {
+    : options_(options), folder_(find_download(options.input)), tile_info_(find_tile_info(folder_)) {
   if (!options.schema.empty() && options.schema != "mmearth") {
     throw UsageError("an mmearth-tiles source fills the schema mmearth only",
                      {"open an mmearth-tiles source", "--schema " + options.schema, "leave --schema out"});
@@ -146,7 +157,7 @@ MmearthTilesSource::MmearthTilesSource(const SourceOptions& options)
   if (tile_info_.size() == 0) {
     throw FormatError("the table names no tile", {"open an mmearth-tiles source", tile_info_.path(), ""});
   }
-  const int size = options.tile_size > 0 ? options.tile_size : own_tile_size(options.input, tile_info_);
+  const int size = options.tile_size > 0 ? options.tile_size : own_tile_size(folder_, tile_info_);
   schema_ = mmearth_schema(size, options.reference);
 }
 
@@ -161,7 +172,7 @@ Expected<Tile, TileFault> MmearthTilesSource::load(std::uint64_t i) const {
   const auto fault = [&](const std::string& reason) {
     return Unexpected(TileFault{text.tile_id, file, reason});
   };
-  const auto pixels = read_pixels(*entry, options_.input / file);
+  const auto pixels = read_pixels(*entry, folder_ / file);
   if (!pixels) return fault(pixels.error());
 
   Tile tile;
@@ -276,7 +287,7 @@ Json MmearthTilesSource::describe() const {
   json["schema"] = schema_.name;
   json["tile_size"] = schema_.height;
   json["compat"] = options_.reference ? "reference" : "none";
-  json["synthetic"] = std::filesystem::exists(options_.input / kSyntheticFile);
+  json["synthetic"] = std::filesystem::exists(folder_ / kSyntheticFile);
   json["split"] = describe_split(options_);
   json["label_names"] = Json::array();
   return json;

@@ -38,6 +38,7 @@ class MmearthTilesSource final : public Source {
   void convert_image_level(const MmearthEntry& entry, Tile& tile) const;
 
   SourceOptions options_;
+  std::filesystem::path folder_;  ///< with merged/ and the tile_info: the input or its one subfolder
   TileInfo tile_info_;
   Schema schema_;
 };

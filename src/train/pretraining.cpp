@@ -184,9 +184,11 @@ void Session::describe() const {
   Json targets = Json::array();
   for (const auto& [name, tensor] : parameters_) weights += tensor.numel();
   for (const model::MpmaeTarget& target : setup_.model.targets) targets.push_back(target.name);
+  const ModelOptions& m = config_.model;
   log::info("MP-MAE {} with {} parameters on {}; input {} ({} bands, {} pixels, patches of {})",
-            config_.model.size, weights, mesh_.device().str(), setup_.requests.front().modality,
-            setup_.model.in_channels, setup_.image_size, setup_.model.patch_size);
+            m.depths.empty() && m.dims.empty() ? m.size : "of its own size", weights, mesh_.device().str(),
+            setup_.requests.front().modality, setup_.model.in_channels, setup_.image_size,
+            setup_.model.patch_size);
   log::info("{} replicas share {} micro-batches of {} tiles; {} steps, {} an epoch", mesh_.dp(),
             shape_.micro_batches, shape_.micro_batch_size, total_steps_, state_.steps_per_epoch);
   if (!setup_.idle.empty()) {

@@ -8,7 +8,7 @@ from support.program import SHARED, SOURCE, metrics, require, run, skip
 
 RECIPE = ["--model.depths", "1,1,1,1", "--model.dims", "8,16,24,32", "--model.patch_size", "8",
           "--model.decoder_width", "16", "--train.micro_batch_size", "4", "--train.micro_batches", "2",
-          "--train.steps", "30", "--train.warmup_steps", "3", "--train.lr", "3e-3", "--loader.threads", "1"]
+          "--train.steps", "60", "--train.warmup_steps", "6", "--train.lr", "5e-3", "--loader.threads", "1"]
 #: name: (build options, pretrain options, modalities that must be there)
 CASES = {
     "multimodal": (["--source", "geotiff", "--input", SHARED / "data/real/multimodal", "--mapping",
