@@ -141,7 +141,12 @@ install_requirements() {
     say "making the Python environment $TERRAMILL_VENV"
     "$python" -m venv "$TERRAMILL_VENV" || fail "$python cannot make a virtual environment (Debian: python3-venv)."
   fi
-  PIP_DISABLE_PIP_VERSION_CHECK=1 "$TERRAMILL_VENV/bin/python" -m pip install --quiet --no-deps "$@" ||
+  # Wheels are kept by ourselves: pip's own cache keeps nothing that an index marks as not to be stored.
+  local wheels=$TERRAMILL_CACHE/wheels pip=("$TERRAMILL_VENV/bin/python" -m pip --quiet --disable-pip-version-check)
+  mkdir -p "$wheels"
+  local install=("${pip[@]}" install --no-deps --no-index --find-links "$wheels" "$@")
+  "${install[@]}" 2>/dev/null && return
+  "${pip[@]}" download --no-deps --find-links "$wheels" --dest "$wheels" "$@" && "${install[@]}" ||
     fail "pip failed. Check the network and pip's configuration, and run this again: what is downloaded is kept."
 }
 
@@ -195,7 +200,7 @@ elif $check_only; then
 elif [[ -z $python ]]; then
   incomplete=true
 else
-  say "installing $(wc -l <<<"$requirements") Python packages into $TERRAMILL_VENV (LibTorch among them is large)"
+  say "installing $(wc -l <<<"$requirements") Python packages into $TERRAMILL_VENV$([[ $requirements != *torch==* ]] || echo '; LibTorch is large')"
   # shellcheck disable=SC2086
   install_requirements $requirements
   source "$here/env.sh"

@@ -75,7 +75,7 @@ if [[ -e /etc/ssl/certs/ca-certificates.crt ]]; then
   environment+=(PIP_CERT=/root/host-certificates.crt)
 fi
 cache=${TERRAMILL_CACHE:-$HOME/.cache/terramill}
-for name in apt pip; do
+for name in apt wheels; do
   mkdir -p "$cache/$name" "$root/root/.cache/terramill/$name"
   mount --bind "$cache/$name" "$root/root/.cache/terramill/$name"
 done
