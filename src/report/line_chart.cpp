@@ -15,6 +15,7 @@ namespace {
 constexpr std::array<const char*, 7> kColors = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                                 "#e69f00", "#56b4e9", "#444444"};
 constexpr double kLeft = 66, kRight = 16, kTop = 34, kBottom = 46;
+constexpr double kLegendWidth = 160;  // beside the plot where there are more than three curves
 
 template <typename... Args>
 std::string format(const char* pattern, Args... args) {
@@ -119,7 +120,8 @@ std::string line_chart(const ChartOptions& options, const std::vector<Series>& s
     for (const double value : one.x) xs.add(value, false);
     for (const double value : one.y) ys.add(value, options.logarithmic);
   }
-  const double right = options.width - kRight, bottom = options.height - kBottom;
+  const double right = options.width - (series.size() > 3 ? kLegendWidth : kRight),
+               bottom = options.height - kBottom;
   std::string svg = format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
       "font-family=\"sans-serif\" font-size=\"12\">",
@@ -152,6 +154,7 @@ std::string line_chart(const ChartOptions& options, const std::vector<Series>& s
                 (kTop + bottom) / 2) +
          escape_markup(options.y_label) + "</text>";
   double legend = kTop + 14;
+  const double legend_left = series.size() > 3 ? right + 10 : right - 150;
   for (std::size_t i = 0; i < series.size(); ++i) {
     const char* color = kColors[i % kColors.size()];
     // More than 14 curves repeat colours and dashes.
@@ -161,9 +164,9 @@ std::string line_chart(const ChartOptions& options, const std::vector<Series>& s
     if (series.size() > 1) {
       svg +=
           format("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"2\"%s/>",
-                 right - 150, right - 130, legend - 4, legend - 4, color, dash);
-      svg += format("<text x=\"%.1f\" y=\"%.1f\">", right - 125, legend) + escape_markup(series[i].name) +
-             "</text>";
+                 legend_left, legend_left + 20, legend - 4, legend - 4, color, dash);
+      svg += format("<text x=\"%.1f\" y=\"%.1f\">", legend_left + 25, legend) +
+             escape_markup(series[i].name) + "</text>";
       legend += 16;
     }
   }

@@ -72,16 +72,18 @@ Picture draw_classes(std::span<const std::int64_t> classes, const std::string& m
   return picture;
 }
 
-void hide_patches(Picture& picture, std::span<const float> mask, int patch_size) {
+void replace_patches(Picture& picture, std::span<const float> mask, float where, int patch_size,
+                     const Picture* with) {
   const int columns = picture.width / patch_size;
   for (int y = 0; y < picture.height; ++y) {
     for (int x = 0; x < picture.width; ++x) {
-      if (mask[static_cast<std::size_t>(y / patch_size * columns + x / patch_size)] != 0) {
-        set(picture,
-            static_cast<std::size_t>(y) * static_cast<std::size_t>(picture.width) +
-                static_cast<std::size_t>(x),
-            kHidden);
-      }
+      if (mask[static_cast<std::size_t>(y / patch_size * columns + x / patch_size)] != where) continue;
+      const std::size_t pixel =
+          static_cast<std::size_t>(y) * static_cast<std::size_t>(picture.width) + static_cast<std::size_t>(x);
+      Color color = kHidden;
+      if (with != nullptr)
+        std::copy_n(with->pixels.begin() + static_cast<std::ptrdiff_t>(3 * pixel), 3, color.begin());
+      set(picture, pixel, color);
     }
   }
 }

@@ -73,10 +73,9 @@ std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config, 
   const corpus::IndexReader index(std::filesystem::path(config.corpus) / "index.h5");
   const std::vector<std::uint64_t> rows = choose_rows(index, count);
   const loader::MicroBatch loaded = loader.load_tiles(rows);
-  const train::MpmaeSetup& s = setup;
   const model::MpmaeBatch batch =
-      train::make_batch(loaded, s, config.model.mask_ratio, static_cast<std::uint64_t>(config.train.seed), 0,
-                        at::kCPU, at::kFloat);
+      train::make_batch(loaded, setup, config.model.mask_ratio, static_cast<std::uint64_t>(config.train.seed),
+                        0, at::kCPU, at::kFloat);
 
   model::Mpmae network(setup.model);
   std::vector<parallel::NamedTensor> parameters;
@@ -92,7 +91,8 @@ std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config, 
     tiles[b].tile_id = index.read_records(rows[b], 1).front().tile_id;
     tiles[b].visible =
         draw_continuous(values<float>(batch.input[sample].contiguous()), loader.bands().front(), edge, edge);
-    hide_patches(tiles[b].visible, values<float>(batch.mask[sample].contiguous()), config.model.patch_size);
+    const at::Tensor mask = batch.mask[sample].contiguous();
+    replace_patches(tiles[b].visible, values<float>(mask), 1, config.model.patch_size, nullptr);
     for (std::size_t t = 0; t < setup.model.targets.size(); ++t) {
       const model::MpmaeTarget& target = setup.model.targets[t];
       if (!target.is_pixel()) continue;
@@ -109,6 +109,10 @@ std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config, 
         modality.truth = draw_continuous(values<float>(truth.contiguous()), bands, edge, edge);
         modality.prediction = draw_continuous(values<float>(to_images(predicted, patch)), bands, edge, edge);
       }
+      // Only removed patches are trained on; in the input's own modality the visible ones are known.
+      const bool is_input = target.name == setup.requests.front().modality;
+      replace_patches(modality.prediction, values<float>(mask), 0, config.model.patch_size,
+                      is_input ? &modality.truth : nullptr);
       tiles[b].modalities.push_back(std::move(modality));
     }
   }

@@ -108,7 +108,8 @@ pre { overflow-x: auto; background: #f6f6f6; padding: 1rem; font-size: .85rem; }
       html +=
           "<h2>Reconstructions</h2>\n<p>Held-out tiles, centred crops. The model sees only the input's "
           "visible part; "
-          "its prediction of every pixel modality stands beside the truth. Magenta: no data.</p>\n" +
+          "its prediction of the removed patches of every pixel modality stands beside the truth. Magenta: "
+          "no data.</p>\n" +
           tiles_;
     }
     html += "<h2>Configuration</h2>\n<pre>" + escape_markup(configuration) + "</pre>\n</body></html>\n";

@@ -21,7 +21,9 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
+#include <malloc.h>
 #include <torch/torch.h>
 
 namespace terramill::train {
@@ -346,9 +348,19 @@ ExitCode Session::run() {
   return ExitCode::kDone;
 }
 
+/// Keeps freed memory in the process: a step's large tensors would otherwise be mapped, and their pages
+/// faulted in, anew.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+}
+
 }  // namespace
 
 ExitCode pretrain(const mpi::Communicator& world, const PretrainConfig& config, const OptionTable& table) {
+  keep_freed_memory();
   at::set_num_threads(config.train.intra_op_threads);
   validate(config);
   auto agreed = table.values();

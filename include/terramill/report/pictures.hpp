@@ -24,7 +24,9 @@ Picture draw_continuous(std::span<const float> values, const std::vector<std::st
 Picture draw_classes(std::span<const std::int64_t> classes, const std::string& modality, int height,
                      int width);
 
-/// Greys out the removed patches of a picture: `mask` [L], 1 = removed, patches row-major.
-void hide_patches(Picture& picture, std::span<const float> mask, int patch_size);
+/// Replaces the patches whose mask value is `where` by those of `with`, or by grey where that is null: `mask`
+/// [L], 1 = removed, patches row-major.
+void replace_patches(Picture& picture, std::span<const float> mask, float where, int patch_size,
+                     const Picture* with);
 
 }  // namespace terramill::report

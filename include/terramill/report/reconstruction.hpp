@@ -13,7 +13,9 @@ namespace terramill::report {
 /// One pixel modality of one tile: what is there, and what the model makes of the visible patches.
 struct ReconstructedModality {
   std::string name;
-  Picture truth, prediction;
+  Picture truth;
+  Picture prediction;  ///< of the removed patches; visible ones are the truth in the input's modality, grey
+                       ///< in others
 };
 
 struct ReconstructedTile {
