@@ -134,13 +134,14 @@ void PlaneNoise::add_octave(std::uint64_t key, const Points& points, double wave
       gradients_y_[j * nodes_x + i] = direction.y * amplitude;
     }
   }
-  column_.resize(size);
+  ends_.assign(nodes_x, 0);
   fraction_.resize(size);
   weight_.resize(size);
   for (std::size_t c = 0; c < size; ++c) {
     const double x = x0 + pitch * static_cast<double>(c) - first_x;
-    column_[c] = static_cast<int>(x);
-    fraction_[c] = static_cast<float>(x - column_[c]);
+    const auto i = static_cast<std::size_t>(x);
+    ends_[i] = c + 1;
+    fraction_[c] = static_cast<float>(x - static_cast<double>(i));
     weight_[c] = fade(fraction_[c]);
   }
   // Along a row the noise of a lattice column is linear in x: slope * x + offset, weighted by the fade.
@@ -157,12 +158,17 @@ void PlaneNoise::add_octave(std::uint64_t key, const Points& points, double wave
       slopes_[i] = gradients_x_[low] + sy * (gradients_x_[high] - gradients_x_[low]);
       offsets_[i] = below + sy * (above - below);
     }
-    float* const line = out.data() + r * size;
-    for (std::size_t c = 0; c < size; ++c) {
-      const auto i = static_cast<std::size_t>(column_[c]);
-      const float left = slopes_[i] * fraction_[c] + offsets_[i];
-      const float right = slopes_[i + 1] * (fraction_[c] - 1) + offsets_[i + 1];
-      line[c] += left + weight_[c] * (right - left);
+    float* const __restrict line = out.data() + r * size;
+    const float* const __restrict fraction = fraction_.data();
+    const float* const __restrict weight = weight_.data();
+    for (std::size_t begin = 0, i = 0; begin < size; begin = ends_[i++]) {
+      const float slope = slopes_[i], offset = offsets_[i], next_slope = slopes_[i + 1],
+                  next_offset = offsets_[i + 1];
+      for (std::size_t c = begin; c < ends_[i]; ++c) {
+        const float left = slope * fraction[c] + offset;
+        const float right = next_slope * (fraction[c] - 1) + next_offset;
+        line[c] += left + weight[c] * (right - left);
+      }
     }
   }
 }

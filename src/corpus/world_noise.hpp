@@ -68,7 +68,7 @@ class PlaneNoise {
                   std::span<float> out);
   std::vector<float> gradients_x_, gradients_y_;  ///< of the lattice nodes
   std::vector<float> slopes_, offsets_;           ///< of one pixel row, per lattice column
-  std::vector<int> column_;
+  std::vector<std::size_t> ends_;                 ///< per lattice column, the first pixel column beyond it
   std::vector<float> fraction_, weight_;
 };
 
