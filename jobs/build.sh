@@ -34,7 +34,8 @@ if [[ -z $TERRAMILL_TORCH_DIR ]]; then
   exit 2
 fi
 if [[ -z $jobs ]]; then
-  jobs=$(nproc)
+  # nproc would answer OMP_NUM_THREADS, which env.sh sets.
+  jobs=$(env -u OMP_NUM_THREADS nproc)
   fitting=$(awk '/^MemAvailable/ { print int($2 / 2000000) }' /proc/meminfo)
   ((fitting >= jobs)) || jobs=$((fitting > 1 ? fitting : 1))
 fi

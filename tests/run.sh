@@ -53,6 +53,6 @@ $all || [[ $labels =~ (^|\|)slow($|\|) ]] || selection+=(--label-exclude '^slow$
 results=$folder/results.xml
 rm -f "$results"
 status=0
-ctest --test-dir "$folder" --parallel "$(nproc)" --output-junit "$(realpath -m "$results")" \
+ctest --test-dir "$folder" --parallel "$(env -u OMP_NUM_THREADS nproc)" --output-junit "$(realpath -m "$results")" \
   --test-output-size-passed 200000 --test-output-size-failed 1000000 "${selection[@]}" || status=$?
 "$TERRAMILL_PYTHON" "$here/summary.py" "$results" "$status"
