@@ -66,11 +66,13 @@ void refuse_impossible(const Plan& plan) {
 void set_sizes(const Rows& rows, Plan& plan) {
   const SamplingOptions& options = plan.options;
   if (rows.eligible == 0) {
-    const std::string filter = options.modalities.empty() ? "" : " with " + options.modalities;
-    throw UsageError("no tile can be sampled: of " + std::to_string(rows.in_index) + " tiles, " +
-                         std::to_string(rows.in_split) + " are of split " + options.split +
-                         " and 0 of those" + (filter.empty() ? " are eligible" : " come" + filter),
-                     {"plan an epoch", "the sampling filters", "loosen split or modalities"});
+    const std::string of_split = options.split == "all" ? "" : " of split " + options.split;
+    throw UsageError(
+        "no tile can be sampled: " +
+            (rows.in_split == 0 ? "of " + std::to_string(rows.in_index) + " tiles none is" + of_split
+                                : "of " + std::to_string(rows.in_split) + " tiles" + of_split + " none has " +
+                                      options.modalities),
+        {"plan an epoch", "the sampling filters", "loosen split or modalities"});
   }
   plan.tiles = options.tiles > 0 ? static_cast<std::uint64_t>(options.tiles) : rows.eligible;
   if (options.reserve_share > 0) {

@@ -219,8 +219,8 @@ TEST_F(PlanEpoch, ImpossibleQuotasAreRefusedWithTheirReason) {
   often.balance_exponent = 0;
   often.tiles = 1600;
   often.max_repeats = 2;
-  for (const auto& [options, reason] :
-       {std::pair(nothing, "0 are of split validation"), std::pair(often, "more than max_repeats = 2")}) {
+  for (const auto& [options, reason] : {std::pair(nothing, "of 2003 tiles none is of split validation"),
+                                        std::pair(often, "more than max_repeats = 2")}) {
     try {
       plan(options);
       ADD_FAILURE() << "accepted: " << reason;
