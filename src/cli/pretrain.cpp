@@ -1,17 +1,28 @@
+#include "commands.hpp"
+
+#include <terramill/checkpoint/checkpoint.hpp>
+#include <terramill/core/json.hpp>
 #include <terramill/core/options.hpp>
 #include <terramill/train/pretraining.hpp>
-
-#include "commands.hpp"
 
 namespace terramill::cli {
 
 int pretrain(const Context& context, const std::vector<std::string>& arguments) {
   train::PretrainConfig config;
-  OptionTable table("terramill pretrain --config F.ini --corpus CORPUS --output RUN [--resume | --init-from W]",
-                    "Pretrains MP-MAE on a corpus, on any number of ranks.");
+  OptionTable table(
+      "terramill pretrain --config F.ini --corpus CORPUS --output RUN [--resume | --init-from W]",
+      "Pretrains MP-MAE on a corpus, on any number of ranks.");
   train::add_options(table, config);
   if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
-  return static_cast<int>(train::pretrain(context.world, config, table));
+  const ExitCode code = train::pretrain(context.world, config, table);
+  if (table.json() && context.world.rank() == 0) {
+    const std::vector<std::filesystem::path> checkpoints = checkpoint::list(config.output);
+    context.out << dump_json({{"run", config.output},
+                              {"finished", code == ExitCode::kDone},
+                              {"checkpoint", checkpoints.empty() ? "" : checkpoints.back().string()}})
+                << '\n';
+  }
+  return static_cast<int>(code);
 }
 
 }  // namespace terramill::cli

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/json.hpp>
 #include <terramill/core/options.hpp>
 #include <terramill/report/run_page.hpp>
 #include <terramill/train/pretrain_config.hpp>
@@ -48,7 +49,8 @@ int report(const Context& context, const std::vector<std::string>& arguments) {
   const std::filesystem::path folder =
       output.empty() ? std::filesystem::path(run) / "report" : std::filesystem::path(output);
   terramill::report::write_run_page(run, pictures, folder);
-  context.out << (folder / "index.html").string() << '\n';
+  const std::string page = (folder / "index.html").string();
+  context.out << (table.json() ? dump_json({{"page", page}, {"tiles", pictures.size()}}) : page) << '\n';
   return static_cast<int>(ExitCode::kDone);
 }
 

@@ -84,7 +84,7 @@ int status(const Context& context, const std::vector<std::string>& arguments) {
   }
   result["step"] = step;
   result["finished"] = step >= total;
-  result["seconds_left"] = seconds_left;
+  result["seconds_left"] = std::isfinite(seconds_left) ? Json(seconds_left) : Json(nullptr);
   result["checkpoint"] = checkpoints.empty() ? Json(nullptr) : Json(checkpoints.back().filename().string());
   if (table.json()) {
     context.out << dump_json(result) << '\n';

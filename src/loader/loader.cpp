@@ -37,10 +37,11 @@ struct Loader::State {
     if (replacements.size() > kMostListed) {
       list += "\n  and " + std::to_string(replacements.size() - kMostListed) + " more";
     }
-    throw IntegrityError(std::to_string(replacements.size()) + " of " + std::to_string(positions) +
-                             " positions had unreadable tiles, more than max_bad_rate allows:" + list,
-                         {"load tiles", "max_bad_rate " + std::to_string(options.max_bad_rate),
-                          "run terramill corpus verify, then repair the corpus"});
+    throw IntegrityError(
+        std::to_string(replacements.size()) + " of " + std::to_string(positions) +
+            " positions had unreadable tiles, more than max_bad_rate allows:" + list,
+        {"load tiles", "max_bad_rate " + std::to_string(options.max_bad_rate),
+         "run terramill corpus verify, which names what is damaged, then build the corpus again"});
   }
 
   std::vector<Request> requests;
@@ -107,8 +108,9 @@ MicroBatch Loader::load_tiles(std::span<const std::uint64_t> index_rows) {
     batch.windows[i] = {(schema.width - reader.crop_size()) / 2, (schema.height - reader.crop_size()) / 2};
     const auto result = reader.read(entry, layout.place(batch, i), state_->direct);
     if (!result) {
-      throw IntegrityError(result.error().reason, {"load tile", "index row " + std::to_string(index_row),
-                                                   "verify or repair the corpus"});
+      throw IntegrityError(result.error().reason,
+                           {"load tile", "index row " + std::to_string(index_row),
+                            "run terramill corpus verify; build the corpus again where it finds damage"});
     }
   }
   return batch;

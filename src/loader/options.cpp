@@ -5,7 +5,6 @@ namespace terramill::loader {
 void add_options(OptionTable& table, LoaderOptions& options, const std::string& prefix) {
   table.add(prefix + "threads", &options.threads, "worker threads that read, check, decode and normalise");
   table.add(prefix + "prefetch", &options.prefetch, "micro-batches read ahead", "micro-batches");
-  table.add(prefix + "crop_size", &options.crop_size, "window of each tile; 0: whole tiles", "pixels");
   table.add(prefix + "random_crop", &options.random_crop, "a random window per sample; otherwise the centre");
   table.add(prefix + "verify", &options.verify, "check the hash of every chunk");
   table.add(prefix + "max_bad_rate", &options.max_bad_rate,

@@ -123,7 +123,8 @@ std::optional<Replacement> Prefetcher::load_entry(std::size_t sample, MicroBatch
     const auto result = read(known->second.replacement);
     if (result) return known->second;
     throw IntegrityError("a tile that stood in for a bad one is bad now: " + result.error().reason,
-                         {"load position " + std::to_string(position), "", "verify or repair the corpus"});
+                         {"load position " + std::to_string(position), "",
+                          "run terramill corpus verify; build the corpus again where it finds damage"});
   }
   const auto result = read(entry);
   if (result) return std::nullopt;
@@ -133,7 +134,8 @@ std::optional<Replacement> Prefetcher::load_entry(std::size_t sample, MicroBatch
     if (read(other)) return Replacement{work_.epoch, position, entry, other, result.error().reason};
   }
   throw IntegrityError("no tile of the reserve can stand in for a bad one: " + result.error().reason,
-                       {"load position " + std::to_string(position), "", "verify or repair the corpus"});
+                       {"load position " + std::to_string(position), "",
+                        "run terramill corpus verify; build the corpus again where it finds damage"});
 }
 
 Window Prefetcher::window_of(std::uint64_t position, std::uint64_t tile_key) const {

@@ -14,13 +14,13 @@ int cuda_device_count() { return gpu_count(); }
 c10::Device select_device(const std::string& name, const mpi::Communicator& comm) {
   if (name != "cpu" && name != "cuda" && name != "auto") {
     throw UsageError("\"" + name + "\" is no device",
-                     {"choose the device", "--device", "give cpu, cuda or auto"});
+                     {"choose the device", "train.device", "give cpu, cuda or auto"});
   }
   const int gpus = name == "cpu" ? 0 : gpu_count();
   const int fewest = comm.min(gpus);
   if (name == "cuda" && fewest == 0) {
     throw UsageError(built_with_cuda() ? "a rank sees no GPU" : "this build has no CUDA parts",
-                     {"choose the device", "--device cuda", "run on nodes with GPUs, or with --device cpu"});
+                     {"choose the device", "train.device", "run on nodes with GPUs, or with --train.device cpu"});
   }
   const int local = comm.split_node().rank();
   if (fewest == 0) return c10::Device(c10::kCPU);

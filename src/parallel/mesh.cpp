@@ -10,7 +10,7 @@ MicroBatchRange micro_batch_range(int replica, int replicas, int micro_batches) 
   if (replicas > micro_batches) {
     throw UsageError(std::to_string(replicas) + " replicas cannot share " + std::to_string(micro_batches) +
                          " micro-batches: some would have nothing to do",
-                     {"divide the global batch", "--micro-batches",
+                     {"divide the global batch", "train.micro_batches",
                       "start at most as many ranks as a global batch has micro-batches, or give it more and "
                       "smaller ones"});
   }
@@ -23,7 +23,7 @@ namespace {
 int checked(int tp) {
   if (tp != 1) {
     throw UsageError("tensor parallelism over " + std::to_string(tp) + " ranks is not offered",
-                     {"lay out the ranks", "--tensor-parallel", "set it to 1"});
+                     {"lay out the ranks", "", "run with one tensor-parallel rank"});
   }
   return tp;
 }

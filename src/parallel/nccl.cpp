@@ -25,7 +25,7 @@ c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10
                                                     int size, c10::Device device) {
   if (gpu_count() == 0) {
     throw LibraryError("no GPU answers",
-                       {"start NCCL", device.str(), "run on a node with GPUs, or with --device cpu"});
+                       {"start NCCL", device.str(), "run on a node with GPUs, or with --train.device cpu"});
   }
   try {
     auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank, size);

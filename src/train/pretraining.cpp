@@ -165,6 +165,12 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config, c
 
 void Session::start_or_resume() {
   const auto newest = config_.resume ? checkpoint::find_latest(world_, config_.output) : std::nullopt;
+  if (config_.resume && !newest && !checkpoint::list(config_.output).empty()) {
+    throw IntegrityError(
+        "every checkpoint of the run is damaged",
+        {"resume", config_.output,
+         "the warnings above name each; restore one from a copy, or start anew in another --output"});
+  }
   if (newest) {
     const checkpoint::Reader reader(*newest);
     const RunState saved = RunState::from_json(reader.meta(), reader.step(), newest->string());

@@ -50,6 +50,7 @@ def main():
                 f"a flipped byte in the newest checkpoint is named, and the one before it is used:\n{text}")
         for damaged in (scratch / "flipped/checkpoints").glob("step-*"):
             flip(damaged / "index.json", 200)
+        refused(["every checkpoint", "damaged"], "--resume", output="flipped", code=1)
         refused(["index.json"], "--init-from", newest_checkpoint(scratch / "flipped"), code=1, output="new")
 
 
