@@ -129,8 +129,9 @@ void print(std::ostream& out, const corpus::BuildReport& report, const Values& v
        report.built_tiles, report.built_shards, report.seconds,
        static_cast<double>(report.built_tiles) / report.seconds,
        static_cast<double>(report.built_bytes) / 1e6 / report.seconds);
-  emit("  ranks        %d of %d threads; longest wait for work %.2f ms, on rank %d", ranks, report.threads,
-       report.longest_wait_ms, report.longest_wait_rank);
+  emit("  layout       %d rank%s x %d thread%s; longest wait for work %.2f ms, on rank %d", ranks,
+       ranks == 1 ? "" : "s", report.threads, report.threads == 1 ? "" : "s", report.longest_wait_ms,
+       report.longest_wait_rank);
   out << "  content      " << report.content << '\n';
 }
 

@@ -82,7 +82,7 @@ ShardPlan plan_of(const BuildOptions& options, std::shared_ptr<const Source> sou
   for (const Modality& modality : plan.schema->modalities) bytes += plan.schema->tile_bytes(modality);
   // A tile in flight is there as read, decoded and encoded, and two shards are in the making at once.
   const std::size_t affordable = options.memory_mib * (std::size_t{1} << 20) / (12 * bytes);
-  plan.window = std::clamp<std::size_t>(affordable, 1, 8 * static_cast<std::size_t>(threads));
+  plan.window = std::clamp<std::size_t>(affordable, 1, 16 * static_cast<std::size_t>(threads));
   return plan;
 }
 

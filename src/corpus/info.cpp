@@ -73,7 +73,7 @@ Json land_cover_of(const Counts& counts) {
   for (const std::uint64_t count : counts.land_cover) pixels += static_cast<double>(count);
   Json json = Json::array();
   for (std::size_t c = 0; c < kLandCoverClasses; ++c) {
-    const double count = static_cast<double>(counts.land_cover[c]);
+    const auto count = static_cast<double>(counts.land_cover[c]);
     json.push_back({{"class", c},
                     {"name", geo::land_cover_classes()[c].name},
                     {"pixels", counts.land_cover[c]},

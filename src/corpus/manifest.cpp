@@ -10,7 +10,7 @@ namespace terramill::corpus {
 namespace {
 
 constexpr std::size_t kDigits = 16;
-constexpr std::string_view kSelfHash = "\"xxh3\": \"";
+constexpr std::string_view kSelfHash = R"("xxh3": ")";
 
 Json to_json(const ShardEntry& shard) {
   return {{"tiles", shard.tiles},

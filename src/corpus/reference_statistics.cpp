@@ -70,7 +70,9 @@ class ImageLevel {
       const double mean = static_cast<double>(sum) / static_cast<double>(count);
       append(json, mean, deviation<double>(c, mean, static_cast<double>(count)), low, high);
     } else {
-      const float n = static_cast<float>(rows_.size() / channels_), mean = sum / n;
+      const std::size_t rows = rows_.size() / channels_;
+      const auto n = static_cast<float>(rows);
+      const float mean = sum / n;
       append(json, mean, deviation<float>(c, mean, n), low, high);
     }
   }

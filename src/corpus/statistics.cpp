@@ -41,7 +41,7 @@ BandMoments measure_integers(std::span<const T> values, const std::optional<doub
   std::int64_t sum = 0;
   T low = std::numeric_limits<T>::max(), high = std::numeric_limits<T>::lowest();
   for_each_valid(values, no_data, [&](T value) {
-    const std::int64_t wide = value;
+    const auto wide = static_cast<std::int64_t>(value);
     ++count;
     sum += wide;
     squares += static_cast<std::uint64_t>(wide * wide);
@@ -127,15 +127,15 @@ void BandMoments::merge(const BandMoments& other) {
 
 double BandMoments::mean() const {
   if (count == 0) return std::numeric_limits<double>::quiet_NaN();
-  const double n = static_cast<double>(count);
+  const auto n = static_cast<double>(count);
   return integer_sum_of_squares != 0 ? static_cast<double>(integer_sum) / n : (sum + sum_error) / n;
 }
 
 double BandMoments::standard_deviation() const {
   if (count == 0) return std::numeric_limits<double>::quiet_NaN();
-  const double n = static_cast<double>(count);
+  const auto n = static_cast<double>(count);
   if (integer_sum_of_squares != 0) {
-    const Wide wide_count = static_cast<Wide>(count);
+    const auto wide_count = static_cast<Wide>(count);
     return std::sqrt(static_cast<double>(wide_count * integer_sum_of_squares - integer_sum * integer_sum)) /
            n;
   }
