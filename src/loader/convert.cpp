@@ -15,21 +15,31 @@ static_assert(std::endian::native == std::endian::little, "stored values are rea
 
 constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
 
-// The loops below are what the loader spends its time on besides inflating; each is kept free of branches so
-// that it vectorises.
+// The loops below are what the loader spends its time on besides inflating; each does one thing without
+// branches, so that it vectorises.
 
 template <typename T>
-void normalise(const T* in, std::size_t count, double mean, double deviation, float* out) {
+void normalise(const T* __restrict in, std::size_t count, double mean, double deviation,
+               float* __restrict out) {
   for (std::size_t i = 0; i < count; ++i) {
     out[i] = static_cast<float>((static_cast<double>(in[i]) - mean) / deviation);
   }
 }
 
 template <typename T>
+void blank(const T* __restrict in, std::size_t count, T no_data, float* __restrict out) {
+  using Wide = std::conditional_t<std::is_floating_point_v<T>, float, std::int32_t>;  // as wide as the output
+  const Wide missing = no_data;
+  for (std::size_t i = 0; i < count; ++i) out[i] = Wide{in[i]} == missing ? kMissing : out[i];
+}
+
+template <typename T>
 void normalise_valid(const T* in, std::size_t count, double mean, double deviation, T no_data, float* out) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto value = static_cast<float>((static_cast<double>(in[i]) - mean) / deviation);
-    out[i] = in[i] == no_data ? kMissing : value;
+  constexpr std::size_t kBlock = 1024;  // stays in the first cache between the two
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t part = std::min(kBlock, count - begin);
+    normalise(in + begin, part, mean, deviation, out + begin);
+    blank(in + begin, part, no_data, out + begin);
   }
 }
 
