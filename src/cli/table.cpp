@@ -7,13 +7,15 @@ const std::vector<CommandEntry>& commands() {
       {"corpus build", "build a corpus of HDF5 shards from raw tiles, or continue a build", corpus_build},
       {"corpus verify", "check every file, chunk and row of a corpus", corpus_verify},
       {"corpus info", "tell what a corpus holds", corpus_info},
-      {"corpus view", "make a folder through which the official reader or torchgeo reads a corpus", corpus_view},
+      {"corpus view", "make a folder through which the official reader or torchgeo reads a corpus",
+       corpus_view},
       {"corpus synth", "invent raw tiles, or an index, of a world that does not exist", corpus_synth},
       {"sample", "plan an epoch: which tiles, in which order", sample},
       {"pretrain", "train a model on a corpus, or go on with a run", pretrain},
       {"status", "tell how far a run is, the time left and its last checkpoint", status},
       {"report", "draw a run: losses, rates and reconstructed tiles", report},
-      {"doctor", "tell versions and abilities of what Terramill stands on, and measure a file system", doctor},
+      {"doctor", "tell versions and abilities of what Terramill stands on, and measure a file system",
+       doctor},
   };
   return table;
 }
