@@ -42,11 +42,11 @@ Buffer BufferPool::take() {
     state_->idle.reserve(state_->allocated + 1);  // so that put() cannot fail
     std::byte* const memory = state_->allocator.allocate(state_->bytes);
     ++state_->allocated;
-    return Buffer(shared_from_this(), memory, state_->bytes);
+    return {shared_from_this(), memory, state_->bytes};
   }
   std::byte* const memory = state_->idle.back();
   state_->idle.pop_back();
-  return Buffer(shared_from_this(), memory, state_->bytes);
+  return {shared_from_this(), memory, state_->bytes};
 }
 
 std::size_t BufferPool::allocated() const {

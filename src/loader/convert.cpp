@@ -27,14 +27,15 @@ void normalise(const T* __restrict in, std::size_t count, double mean, double de
 }
 
 template <typename T>
-void blank(const T* __restrict in, std::size_t count, T no_data, float* __restrict out) {
+void blank(const T* __restrict in, std::size_t count, double no_data, float* __restrict out) {
   using Wide = std::conditional_t<std::is_floating_point_v<T>, float, std::int32_t>;  // as wide as the output
-  const Wide missing = no_data;
+  const auto missing = static_cast<Wide>(no_data);
   for (std::size_t i = 0; i < count; ++i) out[i] = Wide{in[i]} == missing ? kMissing : out[i];
 }
 
 template <typename T>
-void normalise_valid(const T* in, std::size_t count, double mean, double deviation, T no_data, float* out) {
+void normalise_valid(const T* in, std::size_t count, double mean, double deviation, double no_data,
+                     float* out) {
   constexpr std::size_t kBlock = 1024;  // stays in the first cache between the two
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const std::size_t part = std::min(kBlock, count - begin);
@@ -94,7 +95,7 @@ void convert_to_floats(const Conversion& c, const T* values, corpus::S2Type type
       if (c.form == Form::kStored) {
         std::transform(in, in + count, to, [](T value) { return static_cast<float>(value); });
       } else if (direct) {
-        normalise_valid(in, count, moments.mean[k], moments.deviation[k], static_cast<T>(c.no_data), to);
+        normalise_valid(in, count, moments.mean[k], moments.deviation[k], c.no_data, to);
       } else if (c.compares_normalised) {
         normalise_then_compare(in, count, moments.mean[k], moments.deviation[k], c.no_data, to);
       } else {

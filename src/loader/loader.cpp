@@ -13,11 +13,11 @@
 namespace terramill::loader {
 
 struct Loader::State {
-  State(const std::filesystem::path& corpus, std::vector<Request> requests_, const LoaderOptions& options_,
-        const Allocator& allocator_)
+  State(const std::filesystem::path& corpus, std::vector<Request> requests_, LoaderOptions options_,
+        Allocator allocator_)
       : requests(std::move(requests_)),
-        options(options_),
-        allocator(allocator_),
+        options(std::move(options_)),
+        allocator(std::move(allocator_)),
         reader(corpus, requests, options),
         direct(reader.manifest().codec),
         prefetcher(reader, options, allocator) {

@@ -37,12 +37,14 @@ TEST(Crop, IsOneWindowForAllPixelModalities) {
   EXPECT_EQ(batch->blocks[0].shape, (std::vector<std::int64_t>{40, 1, 6, 6}));
   EXPECT_EQ(batch->blocks[2].shape, (std::vector<std::int64_t>{40, 2}));
   for (std::size_t i = 0; i < 40; ++i) {
-    const Window window = batch->windows[i];
-    for (int y = 0; y < 6; ++y) {
-      for (int x = 0; x < 6; ++x) {
-        const auto pixel = static_cast<std::size_t>((window.y + y) * 16 + window.x + x);
-        const auto at = i * 36 + static_cast<std::size_t>(y * 6 + x);
-        EXPECT_EQ(batch->blocks[0].floats[at], corpus.value<std::uint16_t>(6, "sentinel2", 8 * 256 + pixel));
+    const auto left = static_cast<std::size_t>(batch->windows[i].x);
+    const auto top = static_cast<std::size_t>(batch->windows[i].y);
+    for (std::size_t y = 0; y < 6; ++y) {
+      for (std::size_t x = 0; x < 6; ++x) {
+        const std::size_t pixel = (top + y) * 16 + left + x;
+        const std::size_t at = i * 36 + y * 6 + x;
+        EXPECT_EQ(batch->blocks[0].floats[at],
+                  corpus.value<std::uint16_t>(6, "sentinel2", std::size_t{8} * 256 + pixel));
         EXPECT_EQ(batch->blocks[1].floats[at], corpus.value<std::uint8_t>(6, "dynamic_world", pixel));
       }
     }
