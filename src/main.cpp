@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -102,6 +103,14 @@ int fail(const terramill::mpi::Communicator& failures, const std::string& text,
   terramill::mpi::abort_job(code);
 }
 
+/// Passes `code` on for the end of main. Ranks end together, but not at the same instant: `srun
+/// --kill-on-bad-exit` would terminate those that leave a moment after the first, and report that in place of
+/// the code.
+int end_with(int code) {
+  if (code != 0) std::signal(SIGTERM, SIG_IGN);
+  return code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,11 +120,11 @@ int main(int argc, char** argv) {
     const terramill::mpi::Communicator world = terramill::mpi::Communicator::world();
     const terramill::mpi::Communicator failures = world.duplicate();
     try {
-      return dispatch(world, {argv + 1, argv + argc});
+      return end_with(dispatch(world, {argv + 1, argv + argc}));
     } catch (const terramill::Error& error) {
-      return fail(failures, error.what(), error.exit_code());
+      return end_with(fail(failures, error.what(), error.exit_code()));
     } catch (const std::exception& error) {
-      return fail(failures, error.what(), terramill::ExitCode::kFailed);
+      return end_with(fail(failures, error.what(), terramill::ExitCode::kFailed));
     }
   } catch (const std::exception& error) {
     std::cerr << "terramill: " << error.what() << std::endl;

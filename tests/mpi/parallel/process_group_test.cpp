@@ -47,7 +47,7 @@ TEST(ProcessGroup, NcclWithoutAGpuSaysSo) {
     EXPECT_TRUE(text.find("no GPU answers") != std::string::npos ||
                 text.find("no CUDA parts") != std::string::npos)
         << text;
-    EXPECT_NE(text.find("--device cpu"), std::string::npos) << text;
+    EXPECT_NE(text.find("--train.device cpu"), std::string::npos) << text;
   }
   EXPECT_THROW(select_device("cuda", world), UsageError);
 }
