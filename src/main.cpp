@@ -79,11 +79,11 @@ int dispatch(const terramill::mpi::Communicator& world, const std::vector<std::s
 }
 
 /// Whether every rank of the job has failed, each by itself: then all can end in order, and one copy of the
-/// message is enough. Ranks that go on working make this false after a second.
+/// message is enough. Ranks that go on working make this false after five seconds.
 bool all_ranks_failed(const terramill::mpi::Communicator& failures) {
   MPI_Request request = MPI_REQUEST_NULL;
   if (MPI_Ibarrier(failures.native(), &request) != MPI_SUCCESS) return false;
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   int done = 0;
   while (!done && std::chrono::steady_clock::now() < deadline) {
     if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
