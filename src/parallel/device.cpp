@@ -19,8 +19,9 @@ c10::Device select_device(const std::string& name, const mpi::Communicator& comm
   const int gpus = name == "cpu" ? 0 : gpu_count();
   const int fewest = comm.min(gpus);
   if (name == "cuda" && fewest == 0) {
-    throw UsageError(built_with_cuda() ? "a rank sees no GPU" : "this build has no CUDA parts",
-                     {"choose the device", "train.device", "run on nodes with GPUs, or with --train.device cpu"});
+    throw UsageError(
+        built_with_cuda() ? "a rank sees no GPU" : "this build has no CUDA parts",
+        {"choose the device", "train.device", "run on nodes with GPUs, or with --train.device cpu"});
   }
   const int local = comm.split_node().rank();
   if (fewest == 0) return c10::Device(c10::kCPU);

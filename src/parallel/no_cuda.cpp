@@ -6,8 +6,9 @@ namespace terramill::parallel {
 
 namespace {
 [[noreturn]] void refuse(const std::string& subject) {
-  throw LibraryError("this build has no CUDA parts",
-                     {"use a GPU", subject, "build it where a CUDA toolkit is, or run with --train.device cpu"});
+  throw LibraryError(
+      "this build has no CUDA parts",
+      {"use a GPU", subject, "build it where a CUDA toolkit is, or run with --train.device cpu"});
 }
 }  // namespace
 

@@ -30,10 +30,11 @@ class Source {
 
 /// How to open a source; the union of what the kinds take.
 ///
-/// Splits are drawn by location, so that neighbours stay together: the Earth is divided into rows of 0.25 degrees of
-/// latitude, each row into round(1440 cos(latitude of its middle)) equal columns, blocks of some 28 km by 28 km. A block
-/// draws one uniform number from Philox(split_seed, row, column): below test_share it is test, then validation_share
-/// validation, else train. A tile without a location is a block of its own, named by its id.
+/// Splits are drawn by location, so that neighbours stay together: the Earth is divided into rows of 0.25
+/// degrees of latitude, each row into round(1440 cos(latitude of its middle)) equal columns, blocks of some
+/// 28 km by 28 km. A block draws one uniform number from Philox(split_seed, row, column): below test_share it
+/// is test, then validation_share validation, else train. A tile without a location is a block of its own,
+/// named by its id.
 struct SourceOptions {
   std::string kind;               ///< "mmearth-tiles" or "geotiff"
   std::filesystem::path input;    ///< folder with the raw data, for geotiff also the INI file itself
