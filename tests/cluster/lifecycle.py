@@ -23,7 +23,7 @@ def comes_up_and_goes(cluster):
     require(cluster.processes() == before, "a second `up` changes nothing")
     cluster.call("run", "srun", "--nodes=2", "bash", "-c", 'hostname > "$SLURM_TMPDIR/own"')
     seen = cluster.call("run", "srun", "--nodes=2", "bash", "-c",
-                        'echo $(hostname) $(ip -brief addr show eth0 | grep -o "10[.0-9]*") $(cat "$SLURM_TMPDIR/own")')
+                        'echo $(hostname) $(ip -4 -brief addr show eth0 | grep -o "10[.][.0-9]*") $(cat "$SLURM_TMPDIR/own")')
     require(sorted(seen.split("\n")) == ["", "n1 10.77.0.1 n1", "n2 10.77.0.2 n2"],
             f"nodes have names, addresses and scratch of their own:\n{seen}")
     require("exit" not in cluster.call("run", "bash", "-c", "exit 7", code=7), "`run` passes on the exit code")
