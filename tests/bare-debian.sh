@@ -56,8 +56,8 @@ if [[ ! -e $root/etc/debian_version ]]; then
 fi
 packages=$(chroot "$root" dpkg-query -W | wc -l)
 
-rm -rf "$root/root/terramill"
-git -c safe.directory='*' clone --quiet --no-hardlinks "file://$source_dir" "$root/root/terramill"
+rm -rf "$root/srv/terramill"
+git -c safe.directory='*' clone --quiet --no-hardlinks "file://$source_dir" "$root/srv/terramill"
 commit=$(git -c safe.directory='*' -C "$source_dir" rev-parse --short HEAD)
 
 mount -t proc proc "$root/proc"
@@ -68,20 +68,20 @@ for file in /etc/resolv.conf /etc/hosts; do
   cp -L "$file" "$root$file"
 done
 [[ -e /etc/pip.conf ]] && cp -L /etc/pip.conf "$root/etc/pip.conf"
-environment=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8)
+environment=(HOME=/srv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8)
 if [[ -e /etc/ssl/certs/ca-certificates.crt ]]; then
   # Under a name of its own: the package ca-certificates writes the usual one anew.
-  cp -L /etc/ssl/certs/ca-certificates.crt "$root/root/host-certificates.crt"
-  environment+=(PIP_CERT=/root/host-certificates.crt)
+  cp -L /etc/ssl/certs/ca-certificates.crt "$root/srv/host-certificates.crt"
+  environment+=(PIP_CERT=/srv/host-certificates.crt)
 fi
 cache=${TERRAMILL_CACHE:-$HOME/.cache/terramill}
 for name in apt wheels; do
-  mkdir -p "$cache/$name" "$root/root/.cache/terramill/$name"
-  mount --bind "$cache/$name" "$root/root/.cache/terramill/$name"
+  mkdir -p "$cache/$name" "$root/srv/.cache/terramill/$name"
+  mount --bind "$cache/$name" "$root/srv/.cache/terramill/$name"
 done
 if [[ -d $source_dir/../shared ]]; then
-  mkdir -p "$root/root/shared"
-  mount --rbind -o ro "$source_dir/../shared" "$root/root/shared"
+  mkdir -p "$root/srv/shared"
+  mount --rbind -o ro "$source_dir/../shared" "$root/srv/shared"
 fi
 
 while read -r variable; do
@@ -98,7 +98,7 @@ first_failure=0
 for command in "${commands[@]}"; do
   echo "bare-debian: $command"
   start=$SECONDS code=0
-  chroot "$root" env -i "${environment[@]}" bash -c "cd /root/terramill && $command" </dev/null >"$work/log.txt" 2>&1 || code=$?
+  chroot "$root" env -i "${environment[@]}" bash -c "cd /srv/terramill && $command" </dev/null >"$work/log.txt" 2>&1 || code=$?
   tail -n 40 "$work/log.txt"
   {
     echo
