@@ -15,6 +15,9 @@ constexpr double kTruncation = 2;
 constexpr double kSmall = 0.02;
 
 double draw(PhiloxStream& stream, const Distribution& distribution) {
+  if (distribution.kind == Distribution::Kind::kUniform) {
+    return stream.uniform(-distribution.value, distribution.value);
+  }
   double value = 0;
   do {
     value = distribution.value * stream.normal();
@@ -39,6 +42,26 @@ Distribution mpmae_distribution(std::string_view name, std::int64_t dimensions) 
   }
   // One-dimensional weights belong to norms; biases, GRN's gamma and beta, and log_vars begin at 0.
   return {Kind::kConstant, name.ends_with(".weight") ? 1.0 : 0.0};
+}
+
+Distribution terrafm_distribution(std::string_view name, const TerrafmConfig& config) {
+  using Kind = Distribution::Kind;
+  constexpr std::string_view kStem = "patch_embed.conv2d_";
+  if (name.starts_with(kStem)) {
+    const Sensor sensor = sensor_from(std::string(name.substr(kStem.size(), name.rfind('.') - kStem.size())));
+    const std::int64_t fan_in =
+        kSensorBands[static_cast<std::size_t>(sensor)] * config.patch_size * config.patch_size;
+    return {Kind::kUniform, 1 / std::sqrt(static_cast<double>(fan_in))};
+  }
+  const bool zero = name.ends_with(".bias") || name == "patch_embed.fusion.pool" ||
+                    (name.starts_with("patch_embed.") && name.ends_with("_embed"));
+  if (zero) {
+    return {Kind::kConstant, 0};
+  }
+  if (name.ends_with(".weight") && name.find("norm") != std::string_view::npos) {
+    return {Kind::kConstant, 1};
+  }
+  return {Kind::kTruncNormal, kSmall};
 }
 
 void draw_parameter(at::Tensor parameter, const std::string& name, const Distribution& distribution,

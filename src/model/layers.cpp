@@ -5,7 +5,6 @@
 namespace terramill::model {
 namespace {
 
-constexpr double kNormEpsilon = 1e-6;
 constexpr double kSparseGrnEpsilon = 1e-6;
 constexpr double kDenseGrnEpsilon = 1e-4;
 constexpr std::int64_t kExpansion = 4;
@@ -21,18 +20,19 @@ class Holder : public torch::nn::Module {
 
 }  // namespace
 
-Norm::Norm(std::int64_t channels)
-    : weight_(register_parameter("weight", torch::ones({channels}))),
+Norm::Norm(std::int64_t channels, double epsilon)
+    : epsilon_(epsilon),
+      weight_(register_parameter("weight", torch::ones({channels}))),
       bias_(register_parameter("bias", torch::zeros({channels}))) {}
 
 at::Tensor Norm::forward(const at::Tensor& rows) const {
-  return at::layer_norm(rows, weight_.sizes(), weight_, bias_, kNormEpsilon);
+  return at::layer_norm(rows, weight_.sizes(), weight_, bias_, epsilon_);
 }
 
-Linear::Linear(std::int64_t in, std::int64_t out, bool convolution)
+Linear::Linear(std::int64_t in, std::int64_t out, bool convolution, bool with_bias)
     : weight_(register_parameter("weight",
                                  convolution ? torch::zeros({out, in, 1, 1}) : torch::zeros({out, in}))),
-      bias_(register_parameter("bias", torch::zeros({out}))) {}
+      bias_(with_bias ? register_parameter("bias", torch::zeros({out})) : at::Tensor()) {}
 
 at::Tensor Linear::forward(const at::Tensor& rows) const {
   return at::linear(rows, weight_.flatten(1), bias_);

@@ -15,21 +15,22 @@ namespace terramill::model {
 // model initialises them. The masked encoder's parts have MinkowskiEngine's parameter names and layouts, the
 // decoder's those of torch.nn.
 
-/// Layer normalisation over channels, eps 1e-6: parameters `weight`, `bias` [C].
+/// Layer normalisation over channels: parameters `weight`, `bias` [C].
 class Norm : public torch::nn::Module {
  public:
-  explicit Norm(std::int64_t channels);
+  explicit Norm(std::int64_t channels, double epsilon = 1e-6);
   at::Tensor forward(const at::Tensor& rows) const;
 
  private:
+  double epsilon_;
   at::Tensor weight_, bias_;
 };
 
 /// rows · weightᵀ + bias: parameters `weight` [O, I], or [O, I, 1, 1] where it is a 1 × 1 convolution, and
-/// `bias` [O].
+/// `bias` [O] unless it has none.
 class Linear : public torch::nn::Module {
  public:
-  Linear(std::int64_t in, std::int64_t out, bool convolution = false);
+  Linear(std::int64_t in, std::int64_t out, bool convolution = false, bool with_bias = true);
   at::Tensor forward(const at::Tensor& rows) const;
 
  private:
