@@ -31,6 +31,7 @@ int corpus_verify(const Context& context, const std::vector<std::string>& argume
 int corpus_info(const Context& context, const std::vector<std::string>& arguments);
 int corpus_view(const Context& context, const std::vector<std::string>& arguments);
 int corpus_synth(const Context& context, const std::vector<std::string>& arguments);
+int tile_show(const Context& context, const std::vector<std::string>& arguments);
 int sample(const Context& context, const std::vector<std::string>& arguments);
 int pretrain(const Context& context, const std::vector<std::string>& arguments);
 int status(const Context& context, const std::vector<std::string>& arguments);

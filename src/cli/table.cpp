@@ -10,6 +10,7 @@ const std::vector<CommandEntry>& commands() {
       {"corpus view", "make a folder through which the official reader or torchgeo reads a corpus",
        corpus_view},
       {"corpus synth", "invent raw tiles, or an index, of a world that does not exist", corpus_synth},
+      {"tile show", "draw all modalities of a tile, or write them as GeoTIFFs", tile_show},
       {"sample", "plan an epoch: which tiles, in which order", sample},
       {"pretrain", "train a model on a corpus, or go on with a run", pretrain},
       {"status", "tell how far a run is, the time left and its last checkpoint", status},

@@ -137,4 +137,25 @@ std::optional<std::string> convert_plane(const Mapping& mapping, const MappedMod
   return std::nullopt;
 }
 
+std::optional<geo::RasterFault> read_modality(const Mapping& mapping, std::size_t slot, double offset,
+                                              const geo::Grid& whole, geo::Window window,
+                                              PlaceRasters& rasters, Tile& tile) {
+  const MappedModality& mapped = mapping.modalities[slot];
+  const Modality& modality = mapping.schema.modalities[mapped.index];
+  std::vector<float> plane(mapping.schema.elements(modality) / modality.bands.size());
+  for (std::size_t band = 0; band < mapped.bands.size(); ++band) {
+    if (mapped.bands[band].channel < 0) continue;
+    const BandPlace where = place_of_band(mapped, band);
+    const auto raster = rasters.open(slot, where.file);
+    if (!raster) return raster.error();
+    if (auto fault = read_plane(mapping, mapped, **raster, where.band, whole, window, plane)) return fault;
+    if (const auto reason = convert_plane(mapping, mapped, offset, plane)) {
+      return geo::RasterFault{rasters.place().files[slot][where.file], *reason};
+    }
+    const auto channel = static_cast<std::size_t>(mapped.bands[band].channel);
+    store_values(modality, plane, channel * plane.size(), Cast::kNearest, tile.values[mapped.index]);
+  }
+  return std::nullopt;
+}
+
 }  // namespace terramill::corpus

@@ -4,6 +4,7 @@
 #include "geotiff_places.hpp"
 
 #include <terramill/core/expected.hpp>
+#include <terramill/corpus/tile.hpp>
 #include <terramill/geo/raster.hpp>
 
 #include <cstddef>
@@ -58,5 +59,11 @@ std::optional<geo::RasterFault> read_plane(const Mapping& mapping, const MappedM
 /// e.g. a class code that the mapping does not name.
 std::optional<std::string> convert_plane(const Mapping& mapping, const MappedModality& mapped, double offset,
                                          std::span<float> values);
+
+/// Fills the modality of mapping slot `slot` in `tile` with the window of the place's grid `whole`, which is
+/// as large as the schema's tiles; `offset` is taken off.
+std::optional<geo::RasterFault> read_modality(const Mapping& mapping, std::size_t slot, double offset,
+                                              const geo::Grid& whole, geo::Window window,
+                                              PlaceRasters& rasters, Tile& tile);
 
 }  // namespace terramill::corpus

@@ -135,25 +135,9 @@ Expected<GeotiffSource::Target, geo::RasterFault> GeotiffSource::target_of(const
 
 std::optional<geo::RasterFault> GeotiffSource::fill(std::size_t place, std::size_t slot, const Target& target,
                                                     PlaceRasters& rasters, Tile& tile) const {
-  const MappedModality& mapped = mapping_.modalities[slot];
-  const Modality& modality = mapping_.schema.modalities[mapped.index];
   const auto offset = offsets_.of(place, slot, rasters);
   if (!offset) return offset.error();
-  std::vector<float> plane(mapping_.schema.elements(modality) / modality.bands.size());
-  for (std::size_t band = 0; band < mapped.bands.size(); ++band) {
-    if (mapped.bands[band].channel < 0) continue;
-    const BandPlace where = place_of_band(mapped, band);
-    const auto raster = rasters.open(slot, where.file);
-    if (!raster) return raster.error();
-    if (auto fault = read_plane(mapping_, mapped, **raster, where.band, target.whole, target.window, plane))
-      return fault;
-    if (const auto reason = convert_plane(mapping_, mapped, *offset, plane)) {
-      return geo::RasterFault{rasters.place().files[slot][where.file], *reason};
-    }
-    const auto channel = static_cast<std::size_t>(mapped.bands[band].channel);
-    store_values(modality, plane, channel * plane.size(), Cast::kNearest, tile.values[mapped.index]);
-  }
-  return std::nullopt;
+  return read_modality(mapping_, slot, *offset, target.whole, target.window, rasters, tile);
 }
 
 std::optional<geo::RasterFault> GeotiffSource::fill_by_position(std::size_t slot, const Target& target,

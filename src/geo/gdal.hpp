@@ -54,6 +54,11 @@ std::string memory_name(const std::string& extension);
 template <typename T>
 constexpr GDALDataType gdal_type() {
   if constexpr (std::is_same_v<T, std::uint8_t>) return GDT_Byte;
+#if GDAL_VERSION_NUM >= 3070000
+  if constexpr (std::is_same_v<T, std::int8_t>) return GDT_Int8;
+#else
+  if constexpr (std::is_same_v<T, std::int8_t>) return GDT_Byte;  // with PIXELTYPE=SIGNEDBYTE
+#endif
   if constexpr (std::is_same_v<T, std::uint16_t>) return GDT_UInt16;
   if constexpr (std::is_same_v<T, std::int16_t>) return GDT_Int16;
   if constexpr (std::is_same_v<T, std::int32_t>) return GDT_Int32;

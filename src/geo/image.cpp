@@ -1,52 +1,16 @@
 #include "gdal.hpp"
+#include "gdal_output.hpp"
 
 #include <terramill/core/error.hpp>
-#include <terramill/core/file.hpp>
 #include <terramill/geo/image.hpp>
 #include <terramill/geo/raster.hpp>
 
 #include <algorithm>
 #include <cstddef>
-#include <system_error>
 #include <type_traits>
-
-#include <cpl_string.h>
-#include <cpl_vsi.h>
 
 namespace terramill::geo {
 namespace {
-
-/// A file of GDAL's memory file system, removed at the end of scope.
-class MemoryFile {
- public:
-  explicit MemoryFile(const std::string& extension) : name_(memory_name(extension)) {}
-  ~MemoryFile() { VSIUnlink(name_.c_str()); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  const char* name() const noexcept { return name_.c_str(); }
-
-  /// Writes its bytes to `path`: what has its final name is whole.
-  void store(const std::filesystem::path& path) const {
-    vsi_l_offset size = 0;
-    const GByte* bytes = VSIGetMemFileBuffer(name(), &size, FALSE);
-    if (bytes == nullptr) throw LibraryError("GDAL wrote no file", {"write an image", path, ""});
-    const auto temporary = temporary_name(path);
-    auto file = FileDescriptor::create(temporary);
-    file.write(std::as_bytes(std::span(bytes, static_cast<std::size_t>(size))));
-    file.close();
-    std::error_code status;
-    std::filesystem::rename(temporary, path, status);
-    if (status)
-      throw IoError("cannot rename " + temporary.string(), status.value(), {"write an image", path, ""});
-  }
-
- private:
-  std::string name_;
-};
-
-[[noreturn]] void fail(const ErrorCapture& errors, const char* attempted, const std::filesystem::path& path) {
-  throw LibraryError(errors.text("GDAL gave no reason"), {attempted, path, ""});
-}
 
 template <typename T>
 void fill_band(GDALDatasetH dataset, int band, const Grid& grid, const T* values, const ErrorCapture& errors,
@@ -57,21 +21,6 @@ void fill_band(GDALDatasetH dataset, int band, const Grid& grid, const T* values
                    const_cast<T*>(values), grid.width, grid.height, gdal_type<T>(), 0, 0);
   if (status != CE_None) fail(errors, "write an image", path);
 }
-
-class StringList {
- public:
-  ~StringList() { CSLDestroy(list_); }
-  StringList() = default;
-  StringList(const StringList&) = delete;
-  StringList& operator=(const StringList&) = delete;
-  void set(const char* name, const std::string& value) {
-    list_ = CSLSetNameValue(list_, name, value.c_str());
-  }
-  char** get() const noexcept { return list_; }
-
- private:
-  char** list_ = nullptr;
-};
 
 }  // namespace
 
@@ -112,6 +61,9 @@ void write_geotiff(const std::filesystem::path& path, const Grid& grid, std::spa
   const ErrorCapture errors;
   StringList creation;
   creation.set("INTERLEAVE", "BAND");
+#if GDAL_VERSION_NUM < 3070000
+  if (std::is_same_v<T, std::int8_t>) creation.set("PIXELTYPE", "SIGNEDBYTE");  // GDT_Int8 came with 3.7
+#endif
   if (options.compress) {
     creation.set("COMPRESS", "DEFLATE");
     creation.set("PREDICTOR", std::is_floating_point_v<T> ? "3" : "2");
@@ -126,17 +78,7 @@ void write_geotiff(const std::filesystem::path& path, const Grid& grid, std::spa
   Dataset tiff(GDALCreate(GDALGetDriverByName("GTiff"), file.name(), grid.width, grid.height,
                           static_cast<int>(bands), gdal_type<T>(), creation.get()));
   if (!tiff) fail(errors, "write a GeoTIFF", path);
-  auto transform = grid.transform;
-  if (transform != std::array<double, 6>{} && GDALSetGeoTransform(tiff.get(), transform.data()) != CE_None) {
-    fail(errors, "write a GeoTIFF's transform", path);
-  }
-  if (!grid.crs.empty()) {
-    const SpatialReference reference = spatial_reference(grid.crs);
-    if (!reference)
-      throw FormatError("GDAL does not know the CRS " + grid.crs, {"write a GeoTIFF", path, ""});
-    if (GDALSetSpatialRef(tiff.get(), reference.get()) != CE_None)
-      fail(errors, "write a GeoTIFF's CRS", path);
-  }
+  set_grid(tiff.get(), grid, errors, path);
   for (const auto& [name, value] : options.metadata) {
     if (GDALSetMetadataItem(tiff.get(), name.c_str(), value.c_str(), nullptr) != CE_None) {
       fail(errors, "write a GeoTIFF's metadata", path);
@@ -158,6 +100,8 @@ void write_geotiff(const std::filesystem::path& path, const Grid& grid, std::spa
 
 template void write_geotiff<std::uint8_t>(const std::filesystem::path&, const Grid&,
                                           std::span<const std::uint8_t>, const GeoTiffOptions&);
+template void write_geotiff<std::int8_t>(const std::filesystem::path&, const Grid&,
+                                         std::span<const std::int8_t>, const GeoTiffOptions&);
 template void write_geotiff<std::uint16_t>(const std::filesystem::path&, const Grid&,
                                            std::span<const std::uint16_t>, const GeoTiffOptions&);
 template void write_geotiff<std::int16_t>(const std::filesystem::path&, const Grid&,

@@ -26,8 +26,8 @@ struct GeoTiffOptions {
   bool compress = true;  ///< deflate with the predictor that suits T; otherwise raw strips
 };
 
-/// Writes a GeoTIFF of `values` [bands, grid.height, grid.width]; T as in Raster, without int8_t. Equal input
-/// gives equal bytes. Written under a temporary name and renamed, not synced. IoError or LibraryError with
+/// Writes a GeoTIFF of `values` [bands, grid.height, grid.width]; T as in Raster. Equal input gives equal
+/// bytes. Written under a temporary name and renamed, not synced. IoError or LibraryError with
 /// the path.
 template <typename T>
 void write_geotiff(const std::filesystem::path& path, const Grid& grid, std::span<const T> values,
