@@ -1,25 +1,57 @@
+#include "filters.hpp"
+
 #include <terramill/core/error.hpp>
+#include <terramill/core/json.hpp>
 #include <terramill/sampling/plan.hpp>
 
 #include <algorithm>
 
 namespace terramill::sampling {
 
+namespace {
+
+const std::vector<std::string>& strategies() {
+  static const std::vector<std::string> names = {"natural", "landcover", "composition", "diversity"};
+  return names;
+}
+
+}  // namespace
+
 void add_options(OptionTable& table, SamplingOptions& options, const std::string& prefix) {
   const auto name = [&](std::string member) {
     if (prefix.empty()) std::replace(member.begin(), member.end(), '_', '-');
     return prefix + member;
   };
-  table.add(name("strategy"), &options.strategy,
-            "how tiles are drawn: natural, or balanced by dominant land cover", "", {"natural", "landcover"});
-  table.add(name("balance_exponent"), &options.balance_exponent,
-            "a stratum of frequency f gets a share proportional to f to this power: 0 equal, 1 natural");
+  table.add(
+      name("strategy"), &options.strategy,
+      "how tiles are drawn: natural; landcover: balanced by dominant class; composition: rare land cover "
+      "weighs more; diversity: mixed land cover weighs more",
+      "", strategies());
+  table.add(
+      name("balance_exponent"), &options.balance_exponent,
+      "landcover, composition: a class of frequency f counts in proportion to f to this power: 0 equal, 1 "
+      "natural");
   table.add(name("biome_strata"), &options.biome_strata, "strata are dominant class x biome");
   table.add(name("tiles"), &options.tiles, "tiles of an epoch; 0: as many as are eligible", "tiles");
   table.add(name("split"), &options.split, "only tiles of this split", "",
             {"train", "validation", "test", "all"});
+  table.add(name("region"), &options.region,
+            "only tiles whose centre is in W,S,E,N (W > E crosses the date line) or in the polygons of this "
+            "GeoJSON file",
+            "degrees");
+  table.add(name("date_from"), &options.date_from, "only tiles acquired on this day or later", "YYYY-MM-DD");
+  table.add(name("date_to"), &options.date_to, "only tiles acquired on this day or earlier", "YYYY-MM-DD");
+  table.add(name("months"), &options.months,
+            "only tiles acquired in one of these, 1 to 12, separated by commas");
+  table.add(name("biomes"), &options.biomes,
+            "only tiles of one of these, 0 to 13 or -1 unknown, separated by commas");
+  table.add(name("max_cloud"), &options.max_cloud, "only tiles with no more cloud", "percent");
+  table.add(name("cloud_unknown"), &options.cloud_unknown, "what becomes of tiles whose cloud is unknown", "",
+            {"keep", "drop"});
   table.add(name("modalities"), &options.modalities,
             "only tiles that have all of these, separated by commas");
+  table.add(name("drop_ocean"), &options.drop_ocean,
+            "share of the tiles of mostly ocean that is left out, the same ones in every epoch");
   table.add(name("max_repeats"), &options.max_repeats,
             "refuse a plan that takes a tile more often than this; 0: no limit");
   table.add(name("shuffle_window"), &options.shuffle_window,
@@ -34,9 +66,9 @@ void validate(const SamplingOptions& options, const corpus::Schema& schema) {
                          const std::string& advice = "") {
     throw UsageError(message, {"check the sampling options", option, advice});
   };
-  if (options.strategy != "natural" && options.strategy != "landcover") {
+  if (std::find(strategies().begin(), strategies().end(), options.strategy) == strategies().end()) {
     refuse("strategy", "there is no sampling strategy \"" + options.strategy + "\"",
-           "known are natural and landcover");
+           "known are natural, landcover, composition and diversity");
   }
   if (!(options.balance_exponent >= 0 && options.balance_exponent <= 1)) {
     refuse("balance_exponent", "the balance exponent must be from 0 to 1");
@@ -53,6 +85,7 @@ void validate(const SamplingOptions& options, const corpus::Schema& schema) {
     refuse("split", "there is no split \"" + options.split + "\"",
            "known are train, validation, test and all");
   }
+  check_filters(options);
   std::vector<std::string> known;
   for (const auto& modality : schema.modalities) known.push_back(modality.name);
   for (const std::string& name : split_list(options.modalities)) {
@@ -62,6 +95,12 @@ void validate(const SamplingOptions& options, const corpus::Schema& schema) {
     for (const std::string& one : known) all += (all.empty() ? "" : ", ") + one;
     refuse("modalities", "the corpus has no modality \"" + name + "\"",
            meant ? "did you mean " + *meant + "?" : "it has " + all);
+  }
+  if (!(options.drop_ocean >= 0 && options.drop_ocean <= 1)) {
+    refuse("drop_ocean",
+           "the share of ocean tiles that is dropped must be from 0 to 1, not " +
+               shortest_text(options.drop_ocean),
+           "0.98 keeps one in fifty");
   }
   if (options.max_repeats < 0) refuse("max_repeats", "the number of repeats must not be negative");
   if (options.shuffle_window < 0) refuse("shuffle_window", "the shuffle window must not be negative");

@@ -1,9 +1,11 @@
+#include "filters.hpp"
 #include "order.hpp"
 #include "rows.hpp"
 #include "slices.hpp"
 #include "threshold.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/hash.hpp>
 #include <terramill/core/philox.hpp>
 #include <terramill/sampling/plan.hpp>
 
@@ -33,7 +35,7 @@ void set_quotas(const mpi::Communicator& comm, const Rows& rows, Plan& plan) {
   for (const std::uint8_t stratum : rows.stratum) ++available[stratum];
   comm.sum(std::span(available));
 
-  const double beta = plan.options.strategy == "natural" ? 1.0 : plan.options.balance_exponent;
+  const double beta = plan.options.strategy == "landcover" ? plan.options.balance_exponent : 1.0;
   std::vector<std::uint64_t> counts(2 * available.size());
   if (comm.rank() == 0) {
     const auto quota = apportion(available, beta, plan.tiles);
@@ -63,23 +65,42 @@ void refuse_impossible(const Plan& plan) {
   }
 }
 
+/// "of 2003 tiles 1603 are of split train, of those none is in the region 5,40,6,41".
+std::string describe_filters(const Plan& plan) {
+  std::string text = "of " + std::to_string(plan.in_index) + " tiles ";
+  for (const FilterStep& step : plan.filters) {
+    if (&step != &plan.filters.front()) text += ", of those ";
+    text += (step.passed == 0 ? "none" : std::to_string(step.passed)) + (step.passed < 2 ? " is " : " are ") +
+            step.phrase;
+    if (step.passed == 0) break;
+  }
+  return text;
+}
+
+void refuse_nothing(const Plan& plan) {
+  std::string advice = "loosen ";
+  for (const FilterStep& step : plan.filters) {
+    advice += (&step == &plan.filters.front() ? "" : ", ") + step.name;
+    if (step.passed == 0) break;
+  }
+  throw UsageError(plan.in_index == 0 ? "no tile can be sampled: the corpus has none"
+                                      : "no tile can be sampled: " + describe_filters(plan),
+                   {"plan an epoch", "the sampling filters", plan.filters.empty() ? "" : advice});
+}
+
 void set_sizes(const Rows& rows, Plan& plan) {
   const SamplingOptions& options = plan.options;
-  if (rows.eligible == 0) {
-    const std::string of_split = options.split == "all" ? "" : " of split " + options.split;
-    throw UsageError(
-        "no tile can be sampled: " +
-            (rows.in_split == 0 ? "of " + std::to_string(rows.in_index) + " tiles none is" + of_split
-                                : "of " + std::to_string(rows.in_split) + " tiles" + of_split + " none has " +
-                                      options.modalities),
-        {"plan an epoch", "the sampling filters", "loosen split or modalities"});
-  }
+  if (rows.eligible == 0) refuse_nothing(plan);
   plan.tiles = options.tiles > 0 ? static_cast<std::uint64_t>(options.tiles) : rows.eligible;
   if (options.reserve_share > 0) {
     const auto wanted =
         static_cast<std::uint64_t>(std::ceil(options.reserve_share * static_cast<double>(plan.tiles)));
     plan.reserve = std::min(rows.eligible, std::max(kSmallestReserve, wanted));
   }
+}
+
+std::uint64_t tile_pixels(const corpus::Schema& schema) {
+  return static_cast<std::uint64_t>(schema.height) * static_cast<std::uint64_t>(schema.width);
 }
 
 /// Decides, tile by tile in order of index row, how often each is taken: a stratum's sequence is all its
@@ -150,11 +171,12 @@ class Groups {
   int bits_ = 1;
 };
 
-std::vector<KeyedEntry> select(const mpi::Communicator& comm, const Rows& rows, const Plan& plan) {
+std::vector<KeyedEntry> select(const mpi::Communicator& comm, const Rows& rows, Plan& plan) {
   const auto seed = static_cast<std::uint64_t>(plan.options.seed);
   std::vector<std::uint64_t> keys(rows.tile_key.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     keys[i] = philox_key(seed, Purpose::kSelection, plan.epoch, rows.tile_key[i]);
+    if (!rows.weight.empty()) keys[i] = weighted_key(keys[i], rows.weight[i]);
   }
   std::vector<std::uint64_t> quota, all;
   for (const Stratum& stratum : plan.strata) {
@@ -169,12 +191,14 @@ std::vector<KeyedEntry> select(const mpi::Communicator& comm, const Rows& rows, 
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::uint64_t positions = in_quota.take(rows.stratum[i], keys[i]);
     const std::uint64_t total = in_all.take(rows.stratum[i], keys[i]);
+    plan.classes_after[rows.dominant[i]] += positions;
     const PlanEntry entry{rows.tile_key[i], rows.shard[i], rows.row[i]};
     for (std::uint64_t repetition = 0; repetition < total; ++repetition) {
       const auto key = philox_key(seed, Purpose::kShuffle, repetition << 32 | plan.epoch, entry.tile_key);
       selected.push_back({groups.key(key, entry.shard, repetition >= positions), entry});
     }
   }
+  comm.sum(std::span<std::uint64_t>(plan.classes_after));
   return selected;
 }
 
@@ -193,14 +217,23 @@ Plan plan_epoch(const mpi::Communicator& comm, const corpus::IndexReader& index,
   plan.content = manifest.content;
   plan.strata = all_strata(options);
 
+  const std::string region = read_region(comm, options);
+  if (!region.empty()) plan.region_hash = xxh3(region);
+
   std::vector<KeyedEntry> selected;
   {
+    const Filters filters(options, manifest.schema, region);
     Rows rows;
-    mpi::all_or_none(comm,
-                     [&] { rows = read_rows(index, manifest.schema, options, comm.rank(), comm.size()); });
+    mpi::all_or_none(comm, [&] { rows = read_rows(index, filters, options, comm.rank(), comm.size()); });
     total_counts(comm, rows);
     plan.seconds.read = seconds_since(clock);
+    plan.in_index = rows.passed.front();
+    plan.filters = filters.steps(rows.passed);
+    plan.classes_before = rows.classes;
+    thin_ocean(comm, options, rows);
+    if (options.drop_ocean > 0) plan.filters.push_back({"drop_ocean", "left by drop_ocean", rows.eligible});
     set_sizes(rows, plan);
+    set_weights(comm, options, tile_pixels(manifest.schema), rows);
     set_quotas(comm, rows, plan);
     refuse_impossible(plan);
     selected = select(comm, rows, plan);

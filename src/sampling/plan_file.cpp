@@ -5,6 +5,7 @@
 #include <terramill/core/hash.hpp>
 #include <terramill/core/hdf5.hpp>
 #include <terramill/core/json.hpp>
+#include <terramill/core/log.hpp>
 #include <terramill/sampling/plan.hpp>
 
 #include <algorithm>
@@ -16,7 +17,7 @@ namespace terramill::sampling {
 namespace {
 
 constexpr const char* kFormat = "terramill plan";
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr std::uint64_t kBlock = 1 << 18;
 
 /// Calls `visit(name, member)` for every option that a plan file keeps.
@@ -27,7 +28,15 @@ void for_each_option(Options& options, Visit visit) {
   visit("biome_strata", options.biome_strata);
   visit("requested_tiles", options.tiles);
   visit("split", options.split);
+  visit("region", options.region);
+  visit("date_from", options.date_from);
+  visit("date_to", options.date_to);
+  visit("months", options.months);
+  visit("biomes", options.biomes);
+  visit("max_cloud", options.max_cloud);
+  visit("cloud_unknown", options.cloud_unknown);
   visit("modalities", options.modalities);
+  visit("drop_ocean", options.drop_ocean);
   visit("max_repeats", options.max_repeats);
   visit("shuffle_window", options.shuffle_window);
   visit("reserve_share", options.reserve_share);
@@ -79,6 +88,7 @@ class PlanFile {
     h5::write_attribute(file_, "format", std::string(kFormat));
     h5::write_attribute(file_, "format_version", kVersion);
     h5::write_attribute(file_, "corpus_content", to_hex(plan.content));
+    h5::write_attribute(file_, "region_hash", to_hex(plan.region_hash));
     h5::write_attribute(file_, "epoch", static_cast<std::int64_t>(plan.epoch));
     h5::write_attribute(file_, "tiles", static_cast<std::int64_t>(plan.tiles));
     h5::write_attribute(file_, "reserve", static_cast<std::int64_t>(plan.reserve));
@@ -96,6 +106,8 @@ class PlanFile {
     write_strata<std::uint64_t>(plan, "stratum_available", [](const Stratum& s) { return s.available; });
     write_strata<std::uint64_t>(plan, "stratum_quota", [](const Stratum& s) { return s.quota; });
     write_strata<std::uint64_t>(plan, "stratum_reserve", [](const Stratum& s) { return s.reserve; });
+    write_classes("classes_before", plan.classes_before);
+    write_classes("classes_after", plan.classes_after);
   }
 
   void write(std::uint64_t begin, std::span<const PlanEntry> entries) {
@@ -126,6 +138,11 @@ class PlanFile {
     h5::write_dataset<T>(file_, name, std::span(&shape, 1), values);
   }
 
+  void write_classes(const std::string& name, const ClassCounts& counts) {
+    const hsize_t shape = counts.size();
+    h5::write_dataset<std::uint64_t>(file_, name, std::span(&shape, 1), counts);
+  }
+
   std::filesystem::path path_;
   h5::Handle file_;
   Column tile_key_, shard_, row_;
@@ -150,11 +167,12 @@ Plan read_head(hid_t file, const std::filesystem::path& path) {
                       {"read a plan", path.string(), ""});
   };
   if (text("format") != kFormat || h5::read_integer_attribute(file, "format_version") != kVersion) {
-    throw FormatError(path.string() + " is not a plan of format version 1",
+    throw FormatError(path.string() + " is not a plan of format version 2",
                       {"read a plan", path.string(), "write it anew with terramill sample"});
   }
   Plan plan;
   plan.content = from_hex(text("corpus_content"));
+  plan.region_hash = from_hex(text("region_hash"));
   plan.epoch = natural("epoch");
   plan.tiles = natural("tiles");
   plan.reserve = natural("reserve");
@@ -167,6 +185,11 @@ Plan read_head(hid_t file, const std::filesystem::path& path) {
       value = static_cast<T>(h5::read_integer_attribute(file, name));
     }
   });
+  for (const auto& [name, counts] :
+       {std::pair("classes_before", &plan.classes_before), std::pair("classes_after", &plan.classes_after)}) {
+    const auto values = h5::read_rows<std::uint64_t>(file, name, 0, counts->size());
+    std::copy(values.begin(), values.end(), counts->begin());
+  }
   const auto land_cover = h5::read_dataset<std::int16_t>(file, "stratum_land_cover");
   const auto biome = h5::read_dataset<std::int16_t>(file, "stratum_biome");
   const auto available = h5::read_dataset<std::uint64_t>(file, "stratum_available");
@@ -183,6 +206,15 @@ Plan read_head(hid_t file, const std::filesystem::path& path) {
                       {"read a plan", path.string(), "write it anew with terramill sample"});
   }
   return plan;
+}
+
+/// The plan stands as it is, but its user should know that its region would not give it again.
+void warn_of_changed_region(const Plan& plan, const std::filesystem::path& path) {
+  if (plan.region_hash == 0 || !std::filesystem::exists(plan.options.region)) return;
+  const std::uint64_t now = xxh3_file(plan.options.region);
+  if (now == plan.region_hash) return;
+  log::warn("{} was planned with another {} (xxh3 {} then, {} now); its tiles are those of then",
+            path.string(), plan.options.region, to_hex(plan.region_hash), to_hex(now));
 }
 
 }  // namespace
@@ -213,6 +245,7 @@ Plan read_plan(const mpi::Communicator& comm, const std::filesystem::path& path)
   mpi::all_or_none(comm, [&] {
     const h5::Handle file = h5::open_file(path);
     plan = read_head(file, path);
+    if (comm.rank() == 0) warn_of_changed_region(plan, path);
     plan.begin = slice_begin(plan.total(), comm.size(), comm.rank());
     const std::uint64_t count = slice_begin(plan.total(), comm.size(), comm.rank() + 1) - plan.begin;
     for (const char* column : {"tile_key", "shard", "row"}) {

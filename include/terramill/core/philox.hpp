@@ -26,6 +26,9 @@ enum class Purpose : std::uint32_t {
   kWorld = 9,           ///< the invented world
   kDropPath = 10,
   kTest = 11,
+  kView = 12,       ///< crops and flips of multi-crop training
+  kBootstrap = 13,  ///< resamples of test tiles
+  kOcean = 14,      ///< which ocean tiles are kept
 };
 
 /// A stream of random numbers that depends on its key alone: never on ranks, threads or what was drawn
