@@ -77,4 +77,9 @@ InitReport init_from(const fs::path& source_path, const std::vector<NamedTensor>
   return report;
 }
 
+std::vector<std::string> weight_names(const fs::path& source) {
+  const std::set<std::string> names = open(source).names;
+  return {names.begin(), names.end()};
+}
+
 }  // namespace terramill::checkpoint

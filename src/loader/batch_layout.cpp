@@ -17,6 +17,7 @@ MicroBatch BatchLayout::make(Buffer buffer, std::size_t samples) const {
   MicroBatch batch;
   batch.positions.resize(samples);
   batch.tile_keys.resize(samples);
+  batch.index_rows.resize(samples);
   batch.windows.resize(samples);
   for (std::size_t r = 0; r < conversions_.size(); ++r) {
     const Conversion& conversion = conversions_[r];

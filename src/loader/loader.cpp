@@ -105,6 +105,7 @@ MicroBatch Loader::load_tiles(std::span<const std::uint64_t> index_rows) {
     entry.tile_key = shards.index().read(index_row, 1, corpus::kTileKey).tile_key.front();
     batch.positions[i] = index_row;
     batch.tile_keys[i] = entry.tile_key;
+    batch.index_rows[i] = index_row;
     batch.windows[i] = {(schema.width - reader.crop_size()) / 2, (schema.height - reader.crop_size()) / 2};
     const auto result = reader.read(entry, layout.place(batch, i), state_->direct);
     if (!result) {

@@ -115,7 +115,9 @@ std::optional<Replacement> Prefetcher::load_entry(std::size_t sample, MicroBatch
     batch.positions[i] = position;
     batch.tile_keys[i] = entry.tile_key;
     batch.windows[i] = window_of(position, entry.tile_key);
-    return reader_.read(entry, layout_->place(batch, i), scratch);
+    auto result = reader_.read(entry, layout_->place(batch, i), scratch);
+    if (result) batch.index_rows[i] = reader_.shards().first_row(entry.shard) + entry.row;
+    return result;
   };
   const sampling::PlanEntry& entry = work_.entries[sample];
   std::string reason;

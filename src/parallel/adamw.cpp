@@ -56,7 +56,7 @@ AdamW::AdamW(const GradientBuffer& gradients, AdamWOptions options)
   }
 }
 
-void AdamW::step(double lr) {
+void AdamW::step(double lr, double weight_decay) {
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < gradients_.size(); ++i) {
     if (!gradients_.used(i)) continue;
@@ -64,7 +64,7 @@ void AdamW::step(double lr) {
     const auto& [m, v, count] = moments_[i];
     const auto t = static_cast<double>(++*count.mutable_data_ptr<std::int64_t>());
     const double rate = lr * group.lr_scale;
-    const AdamWFactors factors{1 - (group.decay ? rate * options_.weight_decay : 0),
+    const AdamWFactors factors{1 - (group.decay ? rate * weight_decay : 0),
                                options_.beta1,
                                options_.beta2,
                                options_.epsilon,

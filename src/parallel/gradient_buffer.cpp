@@ -249,6 +249,12 @@ void GradientBuffer::scale(double factor) {
   for (const Tensor& flat : state_->mean) flat.mul_(factor);
 }
 
+double GradientBuffer::norm(std::size_t i) const { return std::sqrt(square_sum(gradient(i))); }
+
+void GradientBuffer::scale(std::size_t i, double factor) { gradient(i).mul_(factor); }
+
+void GradientBuffer::leave_out(std::size_t i) { state_->used.at(i) = 0; }
+
 double GradientBuffer::exposed_seconds() const { return state_->reducer.exposed_seconds(); }
 
 }  // namespace terramill::parallel

@@ -183,10 +183,12 @@ model::MpmaeBatch make_batch(const loader::MicroBatch& loaded, const MpmaeSetup&
   return batch;
 }
 
-void append_losses(const model::MpmaeOutput& output, std::vector<double>& values) {
-  values.push_back(output.total.item<double>());
+std::vector<double> losses_of(const model::MpmaeOutput& output) {
+  std::vector<double> values{output.total.item<double>()};
   const at::Tensor losses = output.losses.detach().to(at::kCPU, at::kDouble).contiguous();
-  values.insert(values.end(), losses.data_ptr<double>(), losses.data_ptr<double>() + losses.numel());
+  values.insert(values.end(), losses.const_data_ptr<double>(),
+                losses.const_data_ptr<double>() + losses.numel());
+  return values;
 }
 
 }  // namespace terramill::train

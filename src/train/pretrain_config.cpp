@@ -4,20 +4,27 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <sstream>
 
 namespace terramill::train {
 
 namespace {
 
 void add_model_options(OptionTable& table, ModelOptions& o) {
-  table.add("model.family", &o.family, "kind of model", "", {"mpmae"});
-  table.add("model.size", &o.size, "ConvNeXt V2 size: depths and widths of the encoder's stages", "",
-            {"atto", "femto", "pico", "nano", "tiny", "base", "large", "huge"});
+  table.add("model.family", &o.family, "kind of model; decides on the other defaults", "",
+            {"mpmae", "terrafm"});
+  table.add(
+      "model.size", &o.size,
+      "mpmae: ConvNeXt V2 size, depths and widths of the encoder's stages; terrafm: small, base or large", "",
+      {"atto", "femto", "pico", "nano", "tiny", "small", "base", "large", "huge"});
   table.add("model.depths", &o.depths, "blocks of the four stages, in place of the size's",
             "comma-separated");
   table.add("model.dims", &o.dims, "channels of the four stages, in place of the size's", "comma-separated");
-  table.add("model.image_size", &o.image_size, "edge of the random crop; 0: the whole tile", "pixels");
-  table.add("model.patch_size", &o.patch_size, "edge of a patch, a multiple of 8", "pixels");
+  table.add(
+      "model.image_size", &o.image_size,
+      "mpmae: edge of the random crop, 0: the whole tile; terrafm: of the global crops and the positions",
+      "pixels");
+  table.add("model.patch_size", &o.patch_size, "edge of a patch; mpmae: a multiple of 8", "pixels");
   table.add("model.input", &o.input, "input modality; empty: the corpus's first optical one");
   table.add("model.input_bands", &o.input_bands, "input bands by name; empty: all, without B10 of sentinel2",
             "comma-separated");
@@ -36,6 +43,59 @@ void add_model_options(OptionTable& table, ModelOptions& o) {
   table.add("model.use_orig_stem", &o.use_orig_stem, "one strided convolution as the stem");
 }
 
+void add_terrafm_options(OptionTable& table, TerrafmOptions& o) {
+  table.add("terrafm.embed_dim", &o.embed_dim, "width of the tokens, in place of the size's, when > 0");
+  table.add("terrafm.depth", &o.depth, "blocks, in place of the size's, when > 0");
+  table.add("terrafm.heads", &o.heads, "attention heads, in place of the size's, when > 0");
+  table.add("terrafm.drop_path", &o.drop_path, "drop-path rate of the student's last block");
+  table.add("terrafm.fusion_queries", &o.fusion_queries,
+            "learned queries that fuse the sensors of a position");
+  table.add("terrafm.fusion_heads", &o.fusion_heads, "attention heads of the fusion");
+  table.add("terrafm.sensors", &o.sensors, "s1, s2_l2a, s2_l1c; empty: all that the corpus has",
+            "comma-separated");
+  table.add(
+      "terrafm.s2_stem", &o.s2_stem,
+      "sensor: Sentinel-2 goes through the stem of its product; l1c: always through L1C's, as the official "
+      "forward does",
+      "", {"sensor", "l1c"});
+}
+
+void add_dino_options(OptionTable& table, DinoOptions& o) {
+  table.add("dino.hidden_dim", &o.hidden_dim, "width of the head's hidden layers");
+  table.add("dino.bottleneck_dim", &o.bottleneck_dim, "width of the head's last layer's input");
+  table.add("dino.out_dim", &o.out_dim, "prototypes");
+  table.add("dino.norm_last_layer", &o.norm_last_layer, "keep the prototypes' norms at 1");
+  table.add("dino.local_crops", &o.local_crops, "local crops per tile; 0: none");
+  table.add("dino.local_size", &o.local_size, "edge of a local crop", "pixels");
+  table.add("dino.global_scale_min", &o.global_scale_min, "least share of the tile's area in a global crop");
+  table.add("dino.local_scale_min", &o.local_scale_min, "least share of the tile's area in a local crop");
+  table.add("dino.local_scale_max", &o.local_scale_max, "largest share of the tile's area in a local crop");
+  table.add("dino.vertical_flip", &o.vertical_flip, "also flip crops vertically");
+  table.add("dino.rotate", &o.rotate, "also rotate crops by quarter turns");
+  table.add("dino.sensor_probability", &o.sensor_probability,
+            "probability of each sensor in each view, for student and teacher by themselves");
+  table.add("dino.student_temperature", &o.student_temperature, "of the student's softmax");
+  table.add("dino.teacher_temperature_start", &o.teacher_temperature_start,
+            "of the teacher's softmax, first epoch");
+  table.add("dino.teacher_temperature", &o.teacher_temperature,
+            "of the teacher's softmax, after its warm-up");
+  table.add("dino.teacher_temperature_epochs", &o.teacher_temperature_epochs,
+            "warm-up of the teacher's temperature", "epochs");
+  table.add("dino.teacher_momentum", &o.teacher_momentum,
+            "share of itself that the teacher keeps in a step, at the start; 1 at the end");
+  table.add("dino.centre_momentum", &o.centre_momentum, "of the centre of the teacher's outputs");
+  table.add("dino.high_centre_momentum", &o.high_centre_momentum,
+            "of the centre over frequent land-cover classes");
+  table.add("dino.centre_share", &o.centre_share,
+            "share of the general centre in what is subtracted from the teacher's outputs; 1: plain DINO");
+  table.add("dino.high_share", &o.high_share,
+            "land-cover classes are frequent that hold this share of the tiles, largest first");
+  table.add("dino.clip", &o.clip, "largest gradient norm of each parameter; 0: no clipping");
+  table.add("dino.freeze_last_layer", &o.freeze_last_layer, "hold the prototypes during the first epochs",
+            "epochs");
+  table.add("dino.weight_decay_end", &o.weight_decay_end, "weight decay at the end of its cosine");
+}
+
 void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.micro_batch_size", &o.micro_batch_size, "tiles computed at once; part of the recipe",
             "tiles");
@@ -50,7 +110,7 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.beta1", &o.beta1, "AdamW: decay of the first moment");
   table.add("train.beta2", &o.beta2, "AdamW: decay of the second moment");
   table.add("train.epsilon", &o.epsilon, "AdamW: epsilon");
-  table.add("train.weight_decay", &o.weight_decay, "AdamW: decoupled weight decay");
+  table.add("train.weight_decay", &o.weight_decay, "AdamW: decoupled weight decay; terrafm: at the start");
   table.add("train.seed", &o.seed, "of initial weights, crops and masks");
   table.add("train.precision", &o.precision, "type of weights and arithmetic", "", {"float32", "float64"});
   table.add("train.reduction", &o.reduction,
@@ -94,6 +154,37 @@ void demand(bool holds, const std::string& option, const std::string& rule) {
   if (!holds) throw UsageError(option + " must be " + rule, {"check the configuration", option, ""});
 }
 
+void validate(const TerrafmOptions& o, const DinoOptions& d, const ModelOptions& m) {
+  const auto share = [](double value) { return value >= 0 && value <= 1; };
+  demand(m.size == "small" || m.size == "base" || m.size == "large", "model.size", "small, base or large");
+  demand(m.patch_size >= 1, "model.patch_size", "at least 1");
+  demand(m.image_size >= m.patch_size, "model.image_size", "at least one patch");
+  demand(o.drop_path >= 0 && o.drop_path < 1, "terrafm.drop_path", "in [0, 1)");
+  demand(o.fusion_queries >= 1, "terrafm.fusion_queries", "at least 1");
+  demand(d.hidden_dim >= 1, "dino.hidden_dim", "at least 1");
+  demand(d.bottleneck_dim >= 1, "dino.bottleneck_dim", "at least 1");
+  demand(d.out_dim >= 2, "dino.out_dim", "at least 2");
+  demand(d.local_crops >= 0, "dino.local_crops", "0 or more");
+  demand(d.local_size >= m.patch_size, "dino.local_size", "at least one patch");
+  demand(d.global_scale_min > 0 && d.global_scale_min <= 1, "dino.global_scale_min", "in (0, 1]");
+  demand(d.local_scale_min > 0 && d.local_scale_min <= d.local_scale_max, "dino.local_scale_min",
+         "positive and at most dino.local_scale_max");
+  demand(d.local_scale_max <= 1, "dino.local_scale_max", "at most 1");
+  demand(share(d.sensor_probability), "dino.sensor_probability", "in [0, 1]");
+  demand(d.student_temperature > 0, "dino.student_temperature", "positive");
+  demand(d.teacher_temperature_start > 0, "dino.teacher_temperature_start", "positive");
+  demand(d.teacher_temperature > 0, "dino.teacher_temperature", "positive");
+  demand(d.teacher_temperature_epochs >= 0, "dino.teacher_temperature_epochs", "0 or more");
+  demand(share(d.teacher_momentum), "dino.teacher_momentum", "in [0, 1]");
+  demand(share(d.centre_momentum), "dino.centre_momentum", "in [0, 1]");
+  demand(share(d.high_centre_momentum), "dino.high_centre_momentum", "in [0, 1]");
+  demand(share(d.centre_share), "dino.centre_share", "in [0, 1]");
+  demand(share(d.high_share), "dino.high_share", "in [0, 1]");
+  demand(d.clip >= 0, "dino.clip", "0 or more");
+  demand(d.freeze_last_layer >= 0, "dino.freeze_last_layer", "0 or more");
+  demand(d.weight_decay_end >= 0, "dino.weight_decay_end", "0 or more");
+}
+
 }  // namespace
 
 void add_options(OptionTable& table, PretrainConfig& config) {
@@ -104,6 +195,8 @@ void add_options(OptionTable& table, PretrainConfig& config) {
             "start from these weights: a checkpoint, a run or a .safetensors file", "path");
   table.add("plan", &config.plan, "replay this plan (terramill sample) in every epoch", "path");
   add_model_options(table, config.model);
+  add_terrafm_options(table, config.terrafm);
+  add_dino_options(table, config.dino);
   add_train_options(table, config.train);
   table.add("checkpoint.every", &config.checkpoint.every, "checkpoint interval; 0: at the end only", "steps");
   table.add("checkpoint.keep", &config.checkpoint.keep, "newest checkpoints to keep");
@@ -113,10 +206,61 @@ void add_options(OptionTable& table, PretrainConfig& config) {
   table.require("output");
 }
 
+PretrainConfig defaults_of(const std::string& family) {
+  PretrainConfig config;
+  if (family == "mpmae") return config;
+  if (family != "terrafm") {
+    throw UsageError("\"" + family + "\" is no kind of model",
+                     {"read the configuration", "model.family", "give mpmae or terrafm"});
+  }
+  config.model.family = family;
+  config.model.size = "base";
+  config.model.image_size = 224;
+  config.model.patch_size = 16;
+  TrainOptions& t = config.train;
+  t.micro_batches = 64;
+  t.epochs = 150;
+  t.warmup_epochs = 10;
+  t.base_lr = 5e-4;
+  t.min_lr = 1e-6;
+  t.beta2 = 0.999;
+  t.weight_decay = 0.04;
+  return config;
+}
+
+std::string family_of(const std::vector<std::string>& arguments) {
+  PretrainConfig config;
+  OptionTable table("", "");
+  add_options(table, config);
+  std::ostringstream nowhere;
+  table.parse(arguments, nowhere);
+  return config.model.family;
+}
+
+PretrainConfig recorded_config(const std::filesystem::path& run) {
+  const std::vector<std::string> arguments{"--config", (run / "config.ini").string()};
+  PretrainConfig config = defaults_of(family_of(arguments));
+  OptionTable table("", "");
+  add_options(table, config);
+  std::ostringstream nowhere;
+  table.parse(arguments, nowhere);
+  config.output = run;
+  return config;
+}
+
 std::vector<std::pair<std::string, std::string>> hyper_parameters(const OptionTable& table) {
-  std::vector<std::pair<std::string, std::string>> result;
-  for (auto& entry : table.values()) {
-    if (!operational_options().contains(entry.first)) result.push_back(std::move(entry));
+  static const std::set<std::string> shared = {"model.family", "model.size", "model.image_size",
+                                               "model.patch_size"};
+  std::vector<std::pair<std::string, std::string>> all = table.values(), result;
+  const auto family =
+      std::find_if(all.begin(), all.end(), [](const auto& entry) { return entry.first == "model.family"; });
+  const bool terrafm = family != all.end() && family->second == "terrafm";
+  for (auto& entry : all) {
+    const std::string& name = entry.first;
+    const bool of_terrafm = name.starts_with("terrafm.") || name.starts_with("dino.");
+    const bool of_mpmae = name.starts_with("model.") && !shared.contains(name);
+    if (operational_options().contains(name) || (terrafm ? of_mpmae : of_terrafm)) continue;
+    result.push_back(std::move(entry));
   }
   return result;
 }
@@ -124,7 +268,12 @@ std::vector<std::pair<std::string, std::string>> hyper_parameters(const OptionTa
 void validate(const PretrainConfig& config) {
   const ModelOptions& m = config.model;
   const TrainOptions& t = config.train;
-  demand(m.patch_size >= 8 && m.patch_size % 8 == 0, "model.patch_size", "a multiple of 8");
+  if (m.family == "terrafm") {
+    validate(config.terrafm, config.dino, m);
+  } else {
+    demand(m.patch_size >= 8 && m.patch_size % 8 == 0, "model.patch_size", "a multiple of 8");
+    demand(m.size != "small", "model.size", "a size of ConvNeXt V2: small is one of terrafm");
+  }
   demand(m.image_size >= 0 && m.image_size % m.patch_size == 0, "model.image_size",
          "a multiple of model.patch_size");
   demand(m.mask_ratio > 0 && m.mask_ratio < 1, "model.mask_ratio", "between 0 and 1");

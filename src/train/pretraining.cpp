@@ -1,4 +1,6 @@
+#include "mpmae_training.hpp"
 #include "run_state.hpp"
+#include "terrafm_training.hpp"
 #include "validation.hpp"
 
 #include <terramill/checkpoint/checkpoint.hpp>
@@ -13,9 +15,7 @@
 #include <terramill/parallel/mesh.hpp>
 #include <terramill/train/epoch_feed.hpp>
 #include <terramill/train/metrics.hpp>
-#include <terramill/train/mpmae_task.hpp>
 #include <terramill/train/pretraining.hpp>
-#include <terramill/train/schedule.hpp>
 #include <terramill/train/stop_request.hpp>
 
 #include <chrono>
@@ -60,21 +60,16 @@ std::optional<DirectoryLock> claim_run(const mpi::Communicator& world, const Pre
   return lock;
 }
 
-/// Parameters under their official names, in the model's order.
-std::vector<parallel::NamedTensor> named_parameters(const model::Mpmae& model) {
-  std::vector<parallel::NamedTensor> result;
-  for (const auto& item : model.named_parameters()) result.emplace_back(item.key(), item.value());
-  return result;
+std::unique_ptr<Task> make_task(const parallel::Mesh& mesh, const PretrainConfig& config,
+                                const corpus::Manifest& manifest, at::ScalarType dtype) {
+  const std::vector<std::uint64_t> tiles = tiles_per_modality(mesh.world(), config.corpus, manifest);
+  if (config.model.family == "terrafm") {
+    return std::make_unique<TerrafmTask>(mesh, config, fit_terrafm(config, manifest, tiles), dtype);
+  }
+  return std::make_unique<MpmaeTask>(mesh, config, fit_to_corpus(config.model, manifest, tiles), dtype);
 }
 
-std::vector<parallel::ParameterGroup> weight_decay_groups(
-    const std::vector<parallel::NamedTensor>& parameters) {
-  std::vector<parallel::ParameterGroup> groups(2);
-  groups[0].decay = true;
-  groups[1].decay = false;
-  for (const auto& [name, tensor] : parameters) {
-    groups[model::takes_weight_decay(name, tensor.dim()) ? 0 : 1].parameters.emplace_back(name, tensor);
-  }
+std::vector<parallel::ParameterGroup> without_empty(std::vector<parallel::ParameterGroup> groups) {
   std::erase_if(groups, [](const parallel::ParameterGroup& group) { return group.parameters.empty(); });
   return groups;
 }
@@ -92,6 +87,7 @@ class Session {
   void validate();
   void save();
   Scalars named_losses(const std::vector<double>& losses) const;
+  std::vector<parallel::NamedTensor> state_tensors() const;
 
   const mpi::Communicator& world_;
   const PretrainConfig& config_;
@@ -100,16 +96,13 @@ class Session {
   at::ScalarType dtype_;
   parallel::Mesh mesh_;
   corpus::Manifest manifest_;
-  MpmaeSetup setup_;
+  std::unique_ptr<Task> task_;
   loader::Loader loader_;
   BatchShape shape_;
   EpochFeed feed_;
-  std::shared_ptr<model::Mpmae> model_;
-  std::vector<parallel::NamedTensor> parameters_;
   parallel::GradientBuffer gradients_;
   parallel::AdamW optimiser_;
   Validation validation_;
-  CosineSchedule schedule_;
   StopRequest stop_;
   std::optional<MetricsWriter> metrics_;
   RunState state_;
@@ -121,14 +114,6 @@ class Session {
 
 std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
 
-std::shared_ptr<model::Mpmae> make_model(const MpmaeSetup& setup, std::uint64_t seed, c10::Device device,
-                                         at::ScalarType dtype) {
-  auto network = std::make_shared<model::Mpmae>(setup.model);
-  network->initialise(seed);
-  network->to(device, dtype);
-  return network;
-}
-
 Session::Session(const mpi::Communicator& world, const PretrainConfig& config, const OptionTable& table)
     : world_(world),
       config_(config),
@@ -137,27 +122,18 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config, c
       dtype_(config.train.precision == "float64" ? at::kDouble : at::kFloat),
       mesh_(world, parallel::select_device(config.train.device, world)),
       manifest_(corpus::read_manifest(config.corpus)),
-      setup_(fit_to_corpus(config.model, manifest_, tiles_per_modality(world, config.corpus, manifest_))),
-      loader_(config.corpus, setup_.requests, with_crop(config.loader, setup_.image_size)),
+      task_(make_task(mesh_, config, manifest_, dtype_)),
+      loader_(config.corpus, task_->requests(), with_crop(config.loader, task_->window())),
       shape_{config.train.micro_batch_size, config.train.micro_batches},
       feed_(mesh_.dp_comm(), config.corpus, loader_, config.sampling, config.plan, shape_, seed_of(config)),
-      model_(make_model(setup_, seed_of(config), mesh_.device(), dtype_)),
-      parameters_(named_parameters(*model_)),
-      gradients_(mesh_, weight_decay_groups(parameters_), parallel::parse_reduction(config.train.reduction)),
+      gradients_(mesh_, without_empty(task_->groups()), parallel::parse_reduction(config.train.reduction)),
       optimiser_(gradients_,
                  {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}),
-      validation_(mesh_, config, setup_) {
+      validation_(mesh_, config, *task_) {
   const TrainOptions& t = config.train;
   const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
   total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
-  schedule_.peak = t.lr > 0 ? t.lr : t.base_lr * static_cast<double>(shape_.global_batch()) / 256.0;
-  schedule_.minimum = t.min_lr;
-  schedule_.total = static_cast<double>(total_steps_) / per_epoch;
-  schedule_.warmup = t.warmup_steps >= 0 ? static_cast<double>(t.warmup_steps) / per_epoch : t.warmup_epochs;
-  if (schedule_.warmup > schedule_.total) {
-    throw UsageError("the warm-up is longer than the schedule",
-                     {"check the configuration", "train.warmup_epochs", ""});
-  }
+  task_->set_length(total_steps_, static_cast<std::int64_t>(feed_.steps_per_epoch()));
   state_.steps_per_epoch = feed_.steps_per_epoch();
   state_.corpus_content = manifest_.content;
   state_.hyper_parameters = hyper_parameters(table);
@@ -175,55 +151,50 @@ void Session::start_or_resume() {
     const checkpoint::Reader reader(*newest);
     const RunState saved = RunState::from_json(reader.meta(), reader.step(), newest->string());
     require_same_run(saved, state_, newest->string());
-    restore_tensors(*newest, state_tensors(parameters_, optimiser_));
+    restore_tensors(*newest, state_tensors());
     state_.step = saved_step_ = saved.step;
     state_.replaced = saved.replaced;
     log::info("resuming {} after step {}", newest->string(), state_.step);
   } else if (!config_.init_from.empty()) {
-    const checkpoint::InitReport report = checkpoint::init_from(config_.init_from, parameters_);
+    const checkpoint::InitReport report = task_->init_from(config_.init_from);
     log::info("weights from {}: {} tensors taken, {} left as initialised, {} not wanted", config_.init_from,
               report.loaded.size(), report.missing.size(), report.unexpected.size());
   }
 }
 
+std::vector<parallel::NamedTensor> Session::state_tensors() const {
+  std::vector<parallel::NamedTensor> tensors = task_->state();
+  for (parallel::NamedTensor& entry : optimiser_.state()) tensors.push_back(std::move(entry));
+  return tensors;
+}
+
 void Session::describe() const {
   if (world_.rank() != 0) return;
   std::int64_t weights = 0;
-  Json targets = Json::array();
-  for (const auto& [name, tensor] : parameters_) weights += tensor.numel();
-  for (const model::MpmaeTarget& target : setup_.model.targets) targets.push_back(target.name);
-  const ModelOptions& m = config_.model;
-  log::info("MP-MAE {} with {} parameters on {}; input {} ({} bands, {} pixels, patches of {})",
-            m.depths.empty() && m.dims.empty() ? m.size : "of its own size", weights, mesh_.device().str(),
-            setup_.requests.front().modality, setup_.model.in_channels, setup_.image_size,
-            setup_.model.patch_size);
+  for (std::size_t i = 0; i < gradients_.size(); ++i) weights += gradients_.parameter(i).second.numel();
+  log::info("{}; {} trained parameters on {}", task_->description(), weights, mesh_.device().str());
   log::info("{} replicas share {} micro-batches of {} tiles; {} steps, {} an epoch", mesh_.dp(),
             shape_.micro_batches, shape_.micro_batch_size, total_steps_, state_.steps_per_epoch);
-  if (!setup_.idle.empty()) {
-    std::string names;
-    for (const std::string& name : setup_.idle) names += (names.empty() ? "" : ", ") + name;
-    log::info("no tile has {}: their heads take no part", names);
-  }
   if (validation_.tiles() == 0) log::info("the corpus has no validation tiles: no validation loss");
   const std::filesystem::path run = config_.output;
   write_file_durably(run / "config.ini", table_.to_ini());
-  write_file_durably(run / "run.json", dump_json({{"model", "mpmae"},
-                                                  {"parameters", weights},
-                                                  {"steps", total_steps_},
-                                                  {"steps_per_epoch", state_.steps_per_epoch},
-                                                  {"global_batch", shape_.global_batch()},
-                                                  {"replicas", mesh_.dp()},
-                                                  {"corpus", to_hex(manifest_.content)},
-                                                  {"targets", targets}},
-                                                 2) +
-                                           "\n");
+  Json about = task_->about();
+  about["parameters"] = weights;
+  about["steps"] = total_steps_;
+  about["steps_per_epoch"] = state_.steps_per_epoch;
+  about["global_batch"] = shape_.global_batch();
+  about["replicas"] = mesh_.dp();
+  about["corpus"] = to_hex(manifest_.content);
+  write_file_durably(run / "run.json", dump_json(about, 2) + "\n");
+  // What normalised the input belongs to the weights: whoever uses them needs it.
+  write_file_durably(run / "band_stats.json",
+                     read_text(std::filesystem::path(config_.corpus) / "band_stats.json"));
 }
 
 Scalars Session::named_losses(const std::vector<double>& losses) const {
-  Scalars values{{"loss", losses.at(0)}};
-  for (std::size_t i = 0; i < setup_.model.targets.size(); ++i) {
-    values.emplace_back("loss_" + setup_.model.targets[i].name, losses.at(i + 1));
-  }
+  const std::vector<std::string> names = task_->losses();
+  Scalars values;
+  for (std::size_t i = 0; i < names.size(); ++i) values.emplace_back(names[i], losses.at(i));
   return values;
 }
 
@@ -237,21 +208,17 @@ void Session::step() {
     feed_.start(epoch, within, state_.replaced);
     fed_epoch_ = epoch;
   }
-  const double lr = schedule_.at(static_cast<double>(done) / static_cast<double>(state_.steps_per_epoch));
-
   const parallel::MicroBatchRange range = mesh_.micro_batches(shape_.micro_batches);
-  const std::size_t width = 1 + setup_.model.targets.size();
-  std::vector<double> mine;  // per micro-batch: total, each target; then this rank's wish to stop
+  const std::size_t width = task_->losses().size();
+  std::vector<double> mine;  // the losses of each micro-batch
   gradients_.begin_step(shape_.micro_batches);
+  task_->begin_step(shape_.micro_batches);
   for (int m = range.begin; m < range.end; ++m) {
     const loader::MicroBatch loaded = feed_.next();
-    const model::MpmaeBatch batch =
-        make_batch(loaded, setup_, config_.model.mask_ratio, seed_of(config_), epoch, mesh_.device(), dtype_);
     gradients_.begin_micro_batch(m);
-    const model::MpmaeOutput output = model_->forward(batch);
-    if (output.total.requires_grad()) output.total.backward();
+    const std::vector<double> losses = task_->train(loaded, {state_.step, epoch, m});
     gradients_.end_micro_batch();
-    append_losses(output, mine);
+    mine.insert(mine.end(), losses.begin(), losses.end());
   }
   gradients_.finish_step();
 
@@ -270,7 +237,9 @@ void Session::step() {
                 {"train", config_.output,
                  "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
   }
-  optimiser_.step(lr);
+  const UpdateRates rates = task_->before_update(gradients_, state_.step);
+  optimiser_.step(rates.lr, rates.weight_decay);
+  task_->after_update(state_.step);
   ++state_.step;
   for (const loader::Replacement& entry : loader_.replacements()) {
     const auto same = [&](const loader::Replacement& known) {
@@ -284,8 +253,9 @@ void Session::step() {
   const double seconds = seconds_since(start);
   if (metrics_) {
     Scalars values = named_losses(losses);
-    values.emplace_back("lr", lr);
+    values.emplace_back("lr", rates.lr);
     values.emplace_back("gradient_norm", norm);
+    for (const auto& scalar : task_->scalars()) values.push_back(scalar);
     values.emplace_back("epoch",
                         static_cast<double>(state_.step) / static_cast<double>(state_.steps_per_epoch));
     values.emplace_back("images_per_second", static_cast<double>(shape_.global_batch()) / seconds);
@@ -300,7 +270,7 @@ void Session::step() {
 
 void Session::validate() {
   if (validation_.tiles() == 0) return;
-  const std::vector<double> losses = validation_.run(*model_, dtype_);
+  const std::vector<double> losses = validation_.run();
   if (metrics_) metrics_->write("validation", state_.step, named_losses(losses));
   log::info("step {}: validation loss {:.6f}", state_.step, losses[0]);
 }
@@ -322,8 +292,8 @@ void Session::save() {
       state.replaced.push_back(entry);
     }
   }
-  const auto path = checkpoint::save(world_, config_.output, state_.step,
-                                     state_tensors(parameters_, optimiser_), state.to_json(world_));
+  const auto path =
+      checkpoint::save(world_, config_.output, state_.step, state_tensors(), state.to_json(world_));
   if (world_.rank() == 0) checkpoint::prune(config_.output, config_.checkpoint.keep);
   saved_step_ = state_.step;
   log::info("step {}: checkpoint {}", state_.step, path.string());

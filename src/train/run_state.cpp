@@ -69,16 +69,6 @@ void require_same_run(const RunState& saved, const RunState& now, const std::str
   }
 }
 
-std::vector<parallel::NamedTensor> state_tensors(const std::vector<parallel::NamedTensor>& parameters,
-                                                 const parallel::AdamW& optimiser) {
-  std::vector<parallel::NamedTensor> tensors;
-  for (const auto& [name, tensor] : parameters) {
-    tensors.emplace_back(checkpoint::kModelPrefix + name, tensor.detach());
-  }
-  for (parallel::NamedTensor& entry : optimiser.state()) tensors.push_back(std::move(entry));
-  return tensors;
-}
-
 void restore_tensors(const std::filesystem::path& checkpoint,
                      const std::vector<parallel::NamedTensor>& tensors) {
   const torch::NoGradGuard no_grad;

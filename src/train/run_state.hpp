@@ -3,7 +3,7 @@
 #include <terramill/checkpoint/checkpoint.hpp>
 #include <terramill/loader/loader.hpp>
 #include <terramill/mpi/communicator.hpp>
-#include <terramill/parallel/adamw.hpp>
+#include <terramill/parallel/gradient_buffer.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -29,10 +29,6 @@ struct RunState {
 
 /// UsageError naming every hyper-parameter that differs, with both values, or the corpus.
 void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint);
-
-/// Model and optimiser under their names in a checkpoint.
-std::vector<parallel::NamedTensor> state_tensors(const std::vector<parallel::NamedTensor>& parameters,
-                                                 const parallel::AdamW& optimiser);
 
 /// Reads every tensor of `tensors` from the checkpoint.
 void restore_tensors(const std::filesystem::path& checkpoint,

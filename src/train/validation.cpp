@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include <torch/torch.h>
-
 namespace terramill::train {
 
 namespace {
@@ -29,11 +27,10 @@ std::uint64_t count_validation_tiles(const mpi::Communicator& comm, const std::f
 
 }  // namespace
 
-Validation::Validation(const parallel::Mesh& mesh, const PretrainConfig& config, const MpmaeSetup& setup)
+Validation::Validation(const parallel::Mesh& mesh, const PretrainConfig& config, Task& task)
     : mesh_(mesh),
-      config_(config),
-      setup_(setup),
-      loader_(config.corpus, setup.requests, centred(config.loader, setup.image_size)) {
+      task_(task),
+      loader_(config.corpus, task.requests(), centred(config.loader, task.window())) {
   const std::uint64_t available = count_validation_tiles(mesh.dp_comm(), config.corpus);
   positions_ = std::min(available, static_cast<std::uint64_t>(config.train.validation_tiles));
   if (positions_ == 0) return;
@@ -47,6 +44,7 @@ Validation::Validation(const parallel::Mesh& mesh, const PretrainConfig& config,
   const auto size = static_cast<std::uint64_t>(config.train.micro_batch_size);
   const std::uint64_t batches = (positions_ + size - 1) / size;
   const auto replica = static_cast<std::uint64_t>(mesh.replica()), dp = static_cast<std::uint64_t>(mesh.dp());
+  first_ = static_cast<int>(batches * replica / dp);
   work_.seed = static_cast<std::uint64_t>(config.train.seed);
   work_.micro_batch = config.train.micro_batch_size;
   for (std::uint64_t p = batches * replica / dp * size;
@@ -57,17 +55,14 @@ Validation::Validation(const parallel::Mesh& mesh, const PretrainConfig& config,
   work_.reserve = sampling::fetch_reserve(mesh.dp_comm(), plan);
 }
 
-std::vector<double> Validation::run(model::Mpmae& model, at::ScalarType dtype) {
-  const torch::NoGradGuard no_grad;
+std::vector<double> Validation::run() {
   loader_.start(work_);
-  const std::size_t width = 2 + setup_.model.targets.size();  // tiles, total, each target
+  const std::size_t width = 1 + task_.losses().size();  // tiles, each loss
   std::vector<double> mine;
   while (auto loaded = loader_.next()) {
-    const model::MpmaeBatch batch =
-        make_batch(*loaded, setup_, config_.model.mask_ratio, work_.seed, 0, mesh_.device(), dtype);
-    const model::MpmaeOutput output = model.forward(batch);
     mine.push_back(static_cast<double>(loaded->size()));
-    append_losses(output, mine);
+    const std::vector<double> losses = task_.evaluate(*loaded, first_ + static_cast<int>(loaded->index));
+    mine.insert(mine.end(), losses.begin(), losses.end());
   }
   const std::vector<double> all = mesh_.dp_comm().all_gather(std::span<const double>(mine));
   std::vector<double> mean(width - 1, 0);

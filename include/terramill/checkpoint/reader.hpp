@@ -81,5 +81,7 @@ struct InitReport {
 /// "model.<name>" count. UsageError when no name agrees; FormatError for a tensor of another shape.
 InitReport init_from(const std::filesystem::path& source,
                      const std::vector<parallel::NamedTensor>& parameters);
+/// The names under which `source` holds the model's weights.
+std::vector<std::string> weight_names(const std::filesystem::path& source);
 
 }  // namespace terramill::checkpoint

@@ -2,6 +2,7 @@
 
 #include <terramill/core/options.hpp>
 #include <terramill/corpus/manifest.hpp>
+#include <terramill/corpus/statistics.hpp>
 #include <terramill/loader/buffer.hpp>
 #include <terramill/loader/request.hpp>
 #include <terramill/sampling/plan.hpp>
@@ -27,9 +28,10 @@ struct LoaderOptions {
   int open_shards = 256;       ///< shards whose `.idx` and file descriptor are kept
   std::string nodata_mode = "fixed";  ///< "fixed", "v1" or "legacy" (NoDataMode)
   std::filesystem::path statistics;   ///< empty: band_stats.json of the corpus
+  corpus::StatisticsTable preferred;  ///< go before those of the file, by key
 };
 
-/// Declares the options (all but `statistics`), each name after `prefix` ("loader."), named as the members.
+/// Declares the options (all but the last two), each name after `prefix` ("loader."), named as the members.
 void add_options(OptionTable& table, LoaderOptions& options, const std::string& prefix);
 
 /// An unreadable tile and what stands in for it. Part of a checkpoint.
@@ -72,6 +74,7 @@ struct MicroBatch {
   std::uint64_t index = 0;               ///< in the Work
   std::vector<std::uint64_t> positions;  ///< [B]
   std::vector<std::uint64_t> tile_keys;  ///< [B], of what was loaded, replacements included
+  std::vector<std::uint64_t> index_rows;  ///< [B], of the same tiles in index.h5
   std::vector<Window> windows;           ///< [B]
   std::vector<Block> blocks;             ///< in order of the requests
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(positions.size()); }

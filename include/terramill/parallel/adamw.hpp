@@ -28,7 +28,9 @@ class AdamW {
   AdamW(const GradientBuffer& gradients, AdamWOptions options);
 
   /// One update with the gradients of the last finished step; `lr` is multiplied by each group's lr_scale.
-  void step(double lr);
+  void step(double lr) { step(lr, options_.weight_decay); }
+  /// The same with this step's weight decay, where it has a schedule.
+  void step(double lr, double weight_decay);
 
   /// The state by name: "adam.m.<parameter>", "adam.v.<parameter>" in the parameter's shape and
   /// "adam.step.<parameter>", int64 of shape [1]. The tensors are the state itself: reading into them

@@ -91,6 +91,12 @@ class GradientBuffer {
   double norm() const;
   /// Multiplies all gradients, for clipping.
   void scale(double factor);
+  /// L2 norm of parameter i's mean gradient, as `norm` accumulates it.
+  double norm(std::size_t i) const;
+  /// Multiplies parameter i's gradient.
+  void scale(std::size_t i, double factor);
+  /// Treats parameter i as unused in this step: the optimiser leaves it alone.
+  void leave_out(std::size_t i);
 
   /// Seconds of the last step in which this rank waited for collectives, host time.
   double exposed_seconds() const;

@@ -40,7 +40,7 @@ model::MpmaeBatch make_batch(const loader::MicroBatch& loaded, const MpmaeSetup&
                              std::uint64_t seed, std::uint64_t epoch, c10::Device device,
                              at::ScalarType dtype);
 
-/// Appends the total and every target's loss of a micro-batch.
-void append_losses(const model::MpmaeOutput& output, std::vector<double>& values);
+/// The total and every target's loss of a micro-batch.
+std::vector<double> losses_of(const model::MpmaeOutput& output);
 
 }  // namespace terramill::train

@@ -11,23 +11,51 @@
 
 namespace terramill::train {
 
-/// `[model]` of a configuration: an MP-MAE. Names and defaults are those of MMEarth-train (docs/fidelity.md
-/// tells each default's origin).
+/// `[model]` of a configuration. Names and defaults of MP-MAE are those of MMEarth-train (docs/fidelity.md
+/// tells each default's origin); where TerraFM's differ, defaults_of() gives them.
 struct ModelOptions {
-  std::string family = "mpmae";
-  std::string size = "atto";  ///< atto, femto, pico, nano, tiny, base, large, huge
-  std::string depths, dims;   ///< four numbers each, in place of a size's; empty: those of `size`
-  int image_size = 0;         ///< pixels of the random crop; 0: the whole tile
-  int patch_size = 8;         ///< pixels
-  std::string input;          ///< modality; empty: sentinel2, s2_l2a or s2_l1c, the first that the corpus has
-  std::string input_bands;    ///< comma-separated; empty: every band, without B10 of sentinel2
-  std::string targets;        ///< modalities to reconstruct; empty: all that the corpus has
+  std::string family = "mpmae";  ///< or "terrafm", which takes family, size, image_size and patch_size alone
+  std::string size = "atto";     ///< atto, femto, pico, nano, tiny, base, large, huge; small, base, large
+  std::string depths, dims;      ///< four numbers each, in place of a size's; empty: those of `size`
+  int image_size = 0;            ///< pixels of the random crop, 0: the whole tile; of the global crops
+  int patch_size = 8;            ///< pixels
+  std::string input;        ///< modality; empty: sentinel2, s2_l2a or s2_l1c, the first that the corpus has
+  std::string input_bands;  ///< comma-separated; empty: every band, without B10 of sentinel2
+  std::string targets;      ///< modalities to reconstruct; empty: all that the corpus has
   int decoder_width = 512, decoder_depth = 1;
   double mask_ratio = 0.6;
   bool norm_pix = true;
   std::string aggregation = "uncertainty";  ///< or "unweighted"
   std::string missing = "skip";             ///< "skip", "mask" or "reference"
   bool use_orig_stem = false;
+};
+
+/// `[terrafm]`: the encoder and its input.
+struct TerrafmOptions {
+  int embed_dim = 0, depth = 0, heads = 0;  ///< in place of the size's, where not 0
+  double drop_path = 0.1;                   ///< of the student's last block
+  int fusion_queries = 5, fusion_heads = 16;
+  std::string sensors;  ///< s1, s2_l2a, s2_l1c; empty: all that the corpus has
+  /// "sensor": the stem of the product; "l1c": the official forward's default, L1C's for all of Sentinel-2.
+  std::string s2_stem = "sensor";
+};
+
+/// `[dino]`: self-distillation (spec/terrafm.md, b).
+struct DinoOptions {
+  int hidden_dim = 2048, bottleneck_dim = 256, out_dim = 65536;
+  bool norm_last_layer = true;
+  int local_crops = 8, local_size = 96;                                            ///< pixels
+  double global_scale_min = 0.25, local_scale_min = 0.05, local_scale_max = 0.25;  ///< shares of the area
+  bool vertical_flip = false, rotate = false;
+  double sensor_probability = 0.5;  ///< of each sensor in each view
+  double student_temperature = 0.1, teacher_temperature_start = 0.04, teacher_temperature = 0.06;
+  int teacher_temperature_epochs = 30;
+  double teacher_momentum = 0.996, centre_momentum = 0.9, high_centre_momentum = 0.9;
+  double centre_share = 0.8;  ///< alpha of shift = alpha c + (1 - alpha) c_h
+  double high_share = 0.75;   ///< of training tiles whose land-cover classes count as frequent
+  double clip = 3;            ///< per-parameter gradient norm; 0: none
+  int freeze_last_layer = 1;  ///< epochs
+  double weight_decay_end = 0.4;
 };
 
 /// `[train]`: the recipe and how it is run.
@@ -63,17 +91,28 @@ struct PretrainConfig {
   std::string init_from;
   std::string plan;  ///< replay this plan file in every epoch
   ModelOptions model;
+  TerrafmOptions terrafm;
+  DinoOptions dino;
   TrainOptions train;
   CheckpointOptions checkpoint;
   loader::LoaderOptions loader;
   sampling::SamplingOptions sampling;
 };
 
-/// Declares every option of `pretrain`.
+/// The defaults of a family: "mpmae" or "terrafm". UsageError for another name.
+PretrainConfig defaults_of(const std::string& family);
+
+/// The family that a command line of `pretrain`, or its --config, names. UsageError for what is wrong there.
+std::string family_of(const std::vector<std::string>& arguments);
+
+/// The configuration that a run recorded in its folder; `output` is that folder. IoError, UsageError.
+PretrainConfig recorded_config(const std::filesystem::path& run);
+
+/// Declares every option of `pretrain`; their defaults are the present values.
 void add_options(OptionTable& table, PretrainConfig& config);
 
-/// The options that determine the result: all but those that say where and how a run happens. A checkpoint
-/// keeps them, and a resume with others is refused.
+/// The options of the configuration's family that determine the result: all but those that say where and how
+/// a run happens. A checkpoint keeps them, and a resume with others is refused.
 std::vector<std::pair<std::string, std::string>> hyper_parameters(const OptionTable& table);
 
 /// UsageError, naming option and value, for a value out of its range.

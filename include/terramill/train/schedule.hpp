@@ -16,4 +16,17 @@ struct CosineSchedule {
   double at(double epoch) const noexcept;
 };
 
+/// DINO's cosine_scheduler (utils.py of facebookresearch/dino), by step: warm-up along numpy.linspace(start,
+/// base, warmup), whose end is `base`, then final + (base - final) / 2 (1 + cos(pi k / (total - warmup))) for
+/// k = 0, 1, …: `base` is hit twice and `final` never quite.
+struct DinoSchedule {
+  double base = 0, final = 0, start = 0;
+  std::int64_t warmup = 0, total = 1;  ///< steps
+
+  double at(std::int64_t step) const noexcept;
+};
+
+/// DINOLoss's teacher temperature of an epoch: numpy.linspace(from, to, warmup), then `to`.
+double teacher_temperature(double from, double to, std::int64_t warmup_epochs, std::int64_t epoch) noexcept;
+
 }  // namespace terramill::train

@@ -1,0 +1,120 @@
+#include "mpmae_training.hpp"
+
+#include <terramill/core/error.hpp>
+
+#include <torch/torch.h>
+
+namespace terramill::train {
+
+MpmaeTask::MpmaeTask(const parallel::Mesh& mesh, const PretrainConfig& config, MpmaeSetup setup,
+                     at::ScalarType dtype)
+    : mesh_(mesh),
+      config_(config),
+      setup_(std::move(setup)),
+      dtype_(dtype),
+      model_(std::make_shared<model::Mpmae>(setup_.model)) {
+  model_->initialise(static_cast<std::uint64_t>(config.train.seed));
+  model_->to(mesh.device(), dtype);
+}
+
+std::vector<parallel::ParameterGroup> MpmaeTask::groups() const {
+  std::vector<parallel::ParameterGroup> groups(2);
+  groups[0].decay = true;
+  groups[1].decay = false;
+  for (const auto& item : model_->named_parameters()) {
+    const bool decays = model::takes_weight_decay(item.key(), item.value().dim());
+    groups[decays ? 0 : 1].parameters.emplace_back(item.key(), item.value());
+  }
+  return groups;
+}
+
+std::vector<parallel::NamedTensor> MpmaeTask::state() const {
+  std::vector<parallel::NamedTensor> state;
+  for (const auto& item : model_->named_parameters()) {
+    state.emplace_back(checkpoint::kModelPrefix + item.key(), item.value().detach());
+  }
+  return state;
+}
+
+checkpoint::InitReport MpmaeTask::init_from(const std::string& path) {
+  std::vector<parallel::NamedTensor> wanted;
+  for (const auto& item : model_->named_parameters()) wanted.emplace_back(item.key(), item.value());
+  return checkpoint::init_from(path, wanted);
+}
+
+void MpmaeTask::set_length(std::int64_t total_steps, std::int64_t steps_per_epoch) {
+  const TrainOptions& t = config_.train;
+  steps_per_epoch_ = static_cast<double>(steps_per_epoch);
+  schedule_.peak =
+      t.lr > 0 ? t.lr : t.base_lr * static_cast<double>(t.micro_batch_size * t.micro_batches) / 256.0;
+  schedule_.minimum = t.min_lr;
+  schedule_.total = static_cast<double>(total_steps) / steps_per_epoch_;
+  schedule_.warmup =
+      t.warmup_steps >= 0 ? static_cast<double>(t.warmup_steps) / steps_per_epoch_ : t.warmup_epochs;
+  if (schedule_.warmup > schedule_.total) {
+    throw UsageError("the warm-up is longer than the schedule",
+                     {"check the configuration", "train.warmup_epochs", ""});
+  }
+}
+
+std::vector<std::string> MpmaeTask::losses() const {
+  std::vector<std::string> names{"loss"};
+  for (const model::MpmaeTarget& target : setup_.model.targets) names.push_back("loss_" + target.name);
+  return names;
+}
+
+model::MpmaeOutput MpmaeTask::forward(const loader::MicroBatch& loaded, std::uint64_t epoch) const {
+  return model_->forward(make_batch(loaded, setup_, config_.model.mask_ratio,
+                                    static_cast<std::uint64_t>(config_.train.seed), epoch, mesh_.device(),
+                                    dtype_));
+}
+
+std::vector<double> MpmaeTask::train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) {
+  const model::MpmaeOutput output = forward(loaded, place.epoch);
+  if (output.total.requires_grad()) output.total.backward();
+  return losses_of(output);
+}
+
+std::vector<double> MpmaeTask::evaluate(const loader::MicroBatch& loaded, int /*index*/) {
+  const torch::NoGradGuard no_grad;
+  return losses_of(forward(loaded, 0));
+}
+
+UpdateRates MpmaeTask::before_update(parallel::GradientBuffer& /*gradients*/, std::int64_t step) {
+  return {schedule_.at(static_cast<double>(step) / steps_per_epoch_), config_.train.weight_decay};
+}
+
+at::Tensor MpmaeTask::features(const loader::MicroBatch& loaded) {
+  const torch::NoGradGuard no_grad;
+  const model::MpmaeBatch batch =
+      make_batch(loaded, setup_, config_.model.mask_ratio, static_cast<std::uint64_t>(config_.train.seed), 0,
+                 mesh_.device(), dtype_);
+  return model_->encode(batch.input, at::zeros_like(batch.mask)).mean({2, 3});
+}
+
+std::string MpmaeTask::description() const {
+  const ModelOptions& m = config_.model;
+  std::string text = "MP-MAE " + (m.depths.empty() && m.dims.empty() ? m.size : "of its own size") +
+                     "; input " + setup_.requests.front().modality + " (" +
+                     std::to_string(setup_.model.in_channels) + " bands, " +
+                     std::to_string(setup_.image_size) + " pixels, patches of " +
+                     std::to_string(setup_.model.patch_size) + ")";
+  if (!setup_.idle.empty()) {
+    std::string names;
+    for (const std::string& name : setup_.idle) names += (names.empty() ? "" : ", ") + name;
+    text += "; no tile has " + names + ": their heads take no part";
+  }
+  return text;
+}
+
+Json MpmaeTask::about() const {
+  Json targets = Json::array();
+  for (const model::MpmaeTarget& target : setup_.model.targets) targets.push_back(target.name);
+  const loader::Request& input = setup_.requests.front();
+  return {{"model", "mpmae"},
+          {"input", {{"modality", input.modality}, {"bands", input.bands}}},
+          {"targets", targets},
+          {"idle", setup_.idle}};
+}
+
+}  // namespace terramill::train

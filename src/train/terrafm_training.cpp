@@ -1,0 +1,161 @@
+#include "terrafm_training.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/train/multi_crop.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <torch/torch.h>
+
+namespace terramill::train {
+
+namespace {
+
+model::DinoHeadConfig head_of(const PretrainConfig& config, const TerrafmSetup& setup) {
+  const DinoOptions& o = config.dino;
+  return {setup.model.embed_dim, o.hidden_dim, o.bottleneck_dim, o.out_dim, o.norm_last_layer};
+}
+
+DinoRecipe recipe_of(const DinoOptions& o) {
+  return {o.student_temperature, o.centre_momentum, o.high_centre_momentum, o.centre_share, o.clip,
+          o.freeze_last_layer};
+}
+
+std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
+
+double peak_rate(const TrainOptions& t) {
+  const auto global_batch = static_cast<double>(t.micro_batch_size) * t.micro_batches;
+  return t.lr > 0 ? t.lr : t.base_lr * global_batch / 256.0;
+}
+
+std::int64_t rows_of(const model::SensorImages& images) {
+  return images.present.defined() ? images.present.size(0) : 0;
+}
+
+}  // namespace
+
+TerrafmTask::TerrafmTask(const parallel::Mesh& mesh, const PretrainConfig& config, TerrafmSetup setup,
+                         at::ScalarType dtype)
+    : mesh_(mesh),
+      config_(config),
+      setup_(std::move(setup)),
+      dtype_(dtype),
+      frequent_(mesh.world(), config.corpus, config.dino.high_share),
+      trainer_(mesh, setup_.model, head_of(config, setup_), recipe_of(config.dino),
+               parallel::parse_reduction(config.train.reduction), seed_of(config), dtype),
+      drop_rates_(model::drop_path_rates(setup_.model)) {}
+
+checkpoint::InitReport TerrafmTask::init_from(const std::string& path) {
+  // A run's checkpoint names backbone.* and head.*; released weights are those of the encoder alone.
+  const std::vector<std::string> names = checkpoint::weight_names(path);
+  const bool whole = std::any_of(names.begin(), names.end(),
+                                 [](const std::string& name) { return name.starts_with("backbone."); });
+  const torch::nn::Module& part =
+      whole ? static_cast<const torch::nn::Module&>(trainer_.student()) : *trainer_.student().backbone;
+  std::vector<parallel::NamedTensor> wanted;
+  for (const auto& item : part.named_parameters()) wanted.emplace_back(item.key(), item.value());
+  checkpoint::InitReport report = checkpoint::init_from(path, wanted);
+  trainer_.copy_student();
+  return report;
+}
+
+void TerrafmTask::set_length(std::int64_t total_steps, std::int64_t steps_per_epoch) {
+  const TrainOptions& t = config_.train;
+  const std::int64_t warmup = t.warmup_steps >= 0
+                                  ? t.warmup_steps
+                                  : std::llround(t.warmup_epochs * static_cast<double>(steps_per_epoch));
+  if (warmup > total_steps) {
+    throw UsageError("the warm-up is longer than the schedule",
+                     {"check the configuration", "train.warmup_epochs", ""});
+  }
+  steps_per_epoch_ = steps_per_epoch;
+  lr_ = {peak_rate(t), t.min_lr, 0, warmup, total_steps};
+  weight_decay_ = {t.weight_decay, config_.dino.weight_decay_end, 0, 0, total_steps};
+  momentum_ = {config_.dino.teacher_momentum, 1, 0, 0, total_steps};
+}
+
+double TerrafmTask::temperature_at(std::int64_t step) const {
+  const DinoOptions& o = config_.dino;
+  return teacher_temperature(o.teacher_temperature_start, o.teacher_temperature, o.teacher_temperature_epochs,
+                             epoch_of(step));
+}
+
+DinoViews TerrafmTask::views_of(const loader::MicroBatch& loaded, std::uint64_t epoch, std::int64_t step,
+                                int index) const {
+  const model::SensorImages tiles = sensor_images(loaded, setup_, mesh_.device(), dtype_);
+  SensorPlan::Choice available{};
+  for (std::size_t s = 0; s < model::kSensors; ++s) available[s] = tiles.images[s].defined();
+  const SensorPlan plan = draw_sensor_plan(available, 2 + config_.dino.local_crops,
+                                           config_.dino.sensor_probability, seed_of(config_), step, index);
+  std::vector<std::vector<Crop>> crops;
+  at::Tensor high = at::empty({loaded.size()}, at::kBool);
+  for (std::size_t b = 0; b < loaded.positions.size(); ++b) {
+    crops.push_back(draw_crops(config_.dino, setup_.window, seed_of(config_), epoch, loaded.positions[b],
+                               loaded.tile_keys[b]));
+    high.mutable_data_ptr<bool>()[b] = frequent_(loaded.index_rows[b]);
+  }
+  DinoViews views = make_views(tiles, crops, plan, config_.model.image_size, config_.dino.local_size);
+  views.high = high;
+  return views;
+}
+
+std::vector<double> TerrafmTask::train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) {
+  const DinoViews views = views_of(loaded, place.epoch, place.step, place.index);
+  const at::TensorOptions options = at::device(mesh_.device()).dtype(dtype_);
+  const auto keep = [&](const model::SensorImages& images, int part) {
+    return draw_drop_path(drop_rates_, rows_of(images), seed_of(config_), place.step, place.index, part,
+                          options);
+  };
+  return {trainer_.train(place.index, views, temperature_at(place.step), keep(views.student_global, 0),
+                         keep(views.student_local, 1))};
+}
+
+std::vector<double> TerrafmTask::evaluate(const loader::MicroBatch& loaded, int index) {
+  // Always the crops and sensors of step 0 and the final temperature: the numbers are to be compared.
+  return {trainer_.evaluate(views_of(loaded, 0, 0, index), config_.dino.teacher_temperature)};
+}
+
+UpdateRates TerrafmTask::before_update(parallel::GradientBuffer& gradients, std::int64_t step) {
+  trainer_.before_update(gradients, epoch_of(step));
+  return {lr_.at(step), weight_decay_.at(step)};
+}
+
+void TerrafmTask::after_update(std::int64_t step) {
+  const double momentum = momentum_.at(step);
+  trainer_.after_update(momentum);
+  scalars_ = {{"weight_decay", weight_decay_.at(step)},
+              {"teacher_momentum", momentum},
+              {"teacher_temperature", temperature_at(step)},
+              {"centre_norm", trainer_.centre().norm().item<double>()},
+              {"centre_high_norm", trainer_.high_centre().norm().item<double>()}};
+}
+
+at::Tensor TerrafmTask::features(const loader::MicroBatch& loaded) {
+  const torch::NoGradGuard no_grad;
+  return trainer_.teacher().backbone->forward(sensor_images(loaded, setup_, mesh_.device(), dtype_));
+}
+
+std::string TerrafmTask::description() const {
+  std::string sensors;
+  for (const SensorSource& source : setup_.sources) {
+    sensors += (sensors.empty() ? "" : ", ") + std::string(name_of(source.sensor));
+  }
+  std::string idle;
+  for (const std::string& name : setup_.idle) idle += (idle.empty() ? "; no tile has " : ", ") + name;
+  if (!idle.empty()) idle += ": their stems take no part";
+  const model::TerrafmConfig& m = setup_.model;
+  return "TerraFM of width " + std::to_string(m.embed_dim) + " and depth " + std::to_string(m.depth) +
+         "; sensors " + sensors + "; 2 crops of " + std::to_string(config_.model.image_size) + " and " +
+         std::to_string(config_.dino.local_crops) + " of " + std::to_string(config_.dino.local_size) +
+         " pixels, patches of " + std::to_string(m.patch_size) + ", from tiles of " +
+         std::to_string(setup_.window) + idle;
+}
+
+Json TerrafmTask::about() const {
+  Json sensors = Json::array();
+  for (const SensorSource& source : setup_.sources) sensors.push_back(std::string(name_of(source.sensor)));
+  return {{"model", "terrafm"}, {"sensors", sensors}, {"idle", setup_.idle}};
+}
+
+}  // namespace terramill::train
