@@ -33,6 +33,7 @@ int corpus_synth(const Context& context, const std::vector<std::string>& argumen
   table.add("index-only", &index_only, "write a corpus without tiles, only its index, for sampling at scale");
   table.add("validation-share", &options.validation_share,
             "with --index-only: share of the locations of the validation split");
+  table.add("test-share", &options.test_share, "with --index-only: share of the locations of the test split");
   table.add("compress", &options.compress,
             "deflate the raw tiles: a third of the bytes, slower to write and read");
   table.add("threads", &options.threads, "threads of each rank", "threads");

@@ -83,6 +83,7 @@ SourceOptions split_options(const SynthOptions& options) {
   SourceOptions split;
   split.split_seed = options.world.seed;
   split.validation_share = options.validation_share;
+  split.test_share = options.test_share;
   return split;
 }
 

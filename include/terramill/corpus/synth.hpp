@@ -54,8 +54,8 @@ struct SynthOptions {
   std::filesystem::path output;
   std::uint64_t tiles = 0;
   int threads = 1;
-  bool compress = false;        ///< raw tiles: deflate them
-  double validation_share = 0;  ///< index only: of locations, by spatial block
+  bool compress = false;                        ///< raw tiles: deflate them
+  double validation_share = 0, test_share = 0;  ///< index only: of locations, by spatial block
 };
 
 /// How many raw tiles were written, and how many were there already.

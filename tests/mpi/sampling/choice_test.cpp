@@ -357,12 +357,17 @@ TEST_F(Choice, AChangedRegionFileHasAnotherHash) {
   options.region = (scratch_ / "area.geojson").string();
   const std::uint64_t before = region_hash(options);
   EXPECT_EQ(before, xxh3(kTriangle));
-  EXPECT_EQ(plan(options).region_hash, before);
+  const Plan own = plan(options);
+  EXPECT_EQ(own.region_hash, before);
+  write_plan(comm_, own, scratch_ / "plan.h5");
   comm_.barrier();
   mpi::all_or_none(comm_, [&] {
     if (comm_.rank() == 0) write_file_durably(options.region, std::string(kTriangle) + "\n");
   });
   EXPECT_NE(region_hash(options), before);
+  const Plan replayed = read_plan(comm_, scratch_ / "plan.h5");
+  EXPECT_EQ(replayed.region_hash, before) << "what the plan was made of";
+  EXPECT_EQ(replayed.entries, own.entries);
   comm_.barrier();
 }
 

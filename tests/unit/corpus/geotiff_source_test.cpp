@@ -1,5 +1,6 @@
 #include "source_folder.hpp"
 
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <string>
@@ -310,6 +311,27 @@ TEST_F(GeotiffSource, FillsTheMmearthSchemaToo) {
   EXPECT_TRUE(present(*opened, *tile, "month") && present(*opened, *tile, "lat"));
   EXPECT_FALSE(present(*opened, *tile, "biome"));
   EXPECT_NEAR(values<float>(*opened, *tile, "month")[0], -0.5, 1e-6) << "sin of 7/12 of a turn";
+}
+
+TEST_F(GeotiffSource, TilesWithoutAPlaceAreSplitByTheirIds) {
+  const geo::Grid nowhere{4, 4, {0, 1, 0, 0, 0, 1}, ""};
+  for (int i = 0; i < 60; ++i) {
+    raster<float>("s1/chip-" + std::to_string(i) + ".tif", nowhere, 2, [](int, int, int) { return 1; });
+  }
+  SourceOptions options;
+  options.kind = "geotiff";
+  options.input = folder_;
+  options.mapping = write("mapping.ini", source() + radar());
+  options.validation_share = options.test_share = 0.3;
+  const auto opened = open_source(options);
+  std::array<int, 3> splits{};
+  for (std::uint64_t i = 0; i < opened->candidates(); ++i) {
+    const auto tile = opened->load(i);
+    ASSERT_TRUE(tile) << tile.error().reason;
+    EXPECT_TRUE(std::isnan(tile->record.lon));
+    ++splits[static_cast<std::size_t>(tile->record.split)];
+  }
+  for (const int count : splits) EXPECT_GT(count, 5);
 }
 
 }  // namespace

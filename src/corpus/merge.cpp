@@ -1,0 +1,190 @@
+#include "assemble.hpp"
+#include "build_folder.hpp"
+#include "merge_inputs.hpp"
+#include "part.hpp"
+#include "reference_statistics.hpp"
+#include "root_decision.hpp"
+#include "verify_shard.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/file.hpp>
+#include <terramill/core/hash.hpp>
+#include <terramill/core/progress.hpp>
+#include <terramill/core/thread_pool.hpp>
+#include <terramill/corpus/index.hpp>
+#include <terramill/corpus/merge.hpp>
+#include <terramill/corpus/shard_file.hpp>
+#include <terramill/corpus/tile_encoder.hpp>
+#include <terramill/mpi/work_server.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+
+namespace terramill::corpus {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Gives a file a second name, or copies it where that cannot be; durable. Whether it was linked.
+bool link_or_copy(const fs::path& from, const fs::path& to) {
+  // A link renamed onto another of the same file would stay where it is.
+  fs::remove(to);
+  const fs::path temporary = temporary_name(to);
+  std::error_code code;
+  fs::create_hard_link(from, temporary, code);
+  const bool linked = !code;
+  if (!linked) fs::copy_file(from, temporary, fs::copy_options::overwrite_existing, code);
+  if (code) {
+    throw IoError("cannot copy " + from.string() + " to " + to.string(), code.value(),
+                  {"merge corpora", from.string(), "check permissions and free space"});
+  }
+  publish(temporary, to);
+  return linked;
+}
+
+/// One merge on one rank.
+class Merger {
+ public:
+  Merger(const mpi::Communicator& comm, const MergeOptions& options) : comm_(comm), options_(options) {}
+
+  MergeReport run() {
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<std::string> names;
+    on_root(comm_, [&] { read_inputs(options_.inputs, names); });
+    mpi::all_or_none(comm_, [&] {
+      names.clear();
+      inputs_ = read_inputs(options_.inputs, names);
+    });
+    manifest_ = describe_merge(inputs_, std::move(names));
+    on_root(comm_, [&] { folder_.emplace(options_.output, manifest_.options); });
+    report_.complete_before = comm_.max(folder_ && folder_->finished() ? 1 : 0) > 0;
+    if (report_.complete_before) {
+      if (folder_) manifest_ = *folder_->finished();
+    } else {
+      on_root(comm_, [&] { check_tables(inputs_); });
+      on_root(comm_, [&] { refuse_duplicates(inputs_); });
+      take_shards();
+      assemble_all();
+    }
+    report_.tiles = comm_.max(manifest_.tiles);
+    report_.quarantined = manifest_.quarantined;
+    report_.shards = manifest_.shards.size();
+    report_.linked = comm_.sum(report_.linked);
+    report_.copied = comm_.sum(report_.copied);
+    report_.content = to_hex(manifest_.content);
+    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return report_;
+  }
+
+ private:
+  void take_shards() {
+    std::vector<std::uint64_t> missing;
+    on_root(comm_, [&] { missing = folder_->missing(manifest_.shards.size()); });
+    Progress progress("corpus merge", manifest_.shards.size(), "shards");
+    mpi::WorkServer server(comm_, std::move(missing));
+    const auto work = [&] {
+      for (;;) {
+        std::optional<std::uint64_t> shard;
+        {
+          const std::lock_guard lock(mutex_);
+          shard = server.next();
+        }
+        if (!shard) return;
+        take(*shard);
+        progress.add();
+      }
+    };
+    {
+      ThreadPool pool(options_.threads);
+      std::vector<std::future<void>> workers;
+      for (int t = 0; t < options_.threads; ++t) workers.push_back(pool.submit(work));
+      for (std::future<void>& worker : workers) worker.get();
+    }
+    server.finish();
+    progress.set(manifest_.shards.size());
+  }
+
+  const MergeInput& input_of(std::uint64_t shard) const {
+    const auto after = std::upper_bound(
+        inputs_.begin(), inputs_.end(), shard,
+        [](std::uint64_t number, const MergeInput& input) { return number < input.first_shard; });
+    return *std::prev(after);
+  }
+
+  void take(std::uint64_t shard) {
+    const MergeInput& input = input_of(shard);
+    const std::uint64_t own = shard - input.first_shard;
+    const bool linked = link_or_copy(shard_path(input.folder, own), shard_path(options_.output, shard));
+    link_or_copy(shard_index_path(input.folder, own), shard_index_path(options_.output, shard));
+
+    ShardPart part(manifest_.schema);
+    part.entry = manifest_.shards[shard];
+    std::uint64_t begin = 0;
+    for (std::uint64_t s = 0; s < own; ++s) begin += input.manifest.shards[s].tiles;
+    part.records = IndexReader(input.folder / kIndexFile).read_records(begin, part.entry.tiles);
+    for (TileRecord& record : part.records) record.shard = static_cast<std::uint32_t>(shard);
+    const ShardFindings findings =
+        verify_shard(options_.output, manifest_, shard, part.records, part.statistics);
+    if (!findings.faults.empty()) {
+      const CorpusFault& fault = findings.faults.front();
+      throw IntegrityError(
+          shard_path(input.folder, own).string() + ": " + fault.problem,
+          {"merge corpora", fault.tile.empty() ? input.folder.string() : "tile " + fault.tile,
+           "see `terramill corpus verify " + input.folder.string() + "`"});
+    }
+    bool changed = false;
+    for (TileRecord& record : part.records) {
+      changed = relabel(record, input, manifest_.label_names.size()) || changed;
+    }
+    if (changed) part.entry.content = content_of_shard(shard, part.records);
+    if (own == 0) part.faults = read_quarantine(input.folder);
+    write_part(part_path(options_.output, shard), part);
+    const std::lock_guard lock(mutex_);
+    ++(linked ? report_.linked : report_.copied);
+  }
+
+  /// The hash of a shard whose rows of the index have changed.
+  std::uint64_t content_of_shard(std::uint64_t shard, const std::vector<TileRecord>& records) const {
+    ShardReader reader(options_.output, shard, manifest_.schema, manifest_.codec);
+    Xxh3 content;
+    for (std::uint64_t row = 0; row < records.size(); ++row) {
+      Tile tile;
+      tile.record = records[row];
+      for (std::size_t m = 0; m < manifest_.schema.modalities.size(); ++m) {
+        tile.values.push_back(reader.read(row, m));
+      }
+      content.update_u64(content_of(tile));
+    }
+    return content.digest();
+  }
+
+  void assemble_all() {
+    std::optional<Json> statistics;
+    if (manifest_.reference) {
+      std::vector<std::uint64_t> tiles;
+      for (const ShardEntry& shard : manifest_.shards) tiles.push_back(shard.tiles);
+      statistics = reference_statistics(comm_, options_.output, manifest_.schema, manifest_.codec, tiles);
+    }
+    on_root(comm_, [&] {
+      assemble(options_.output, manifest_.shards.size(), statistics, manifest_);
+      folder_->remove_parts();
+    });
+  }
+
+  const mpi::Communicator& comm_;
+  const MergeOptions& options_;
+  std::vector<MergeInput> inputs_;
+  Manifest manifest_;
+  std::optional<BuildFolder> folder_;  // on rank 0
+  std::mutex mutex_;
+  MergeReport report_;
+};
+
+}  // namespace
+
+MergeReport merge(const mpi::Communicator& comm, const MergeOptions& options) {
+  return Merger(comm, options).run();
+}
+
+}  // namespace terramill::corpus
