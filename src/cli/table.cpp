@@ -14,6 +14,8 @@ const std::vector<CommandEntry>& commands() {
       {"tile show", "draw all modalities of a tile, or write them as GeoTIFFs", tile_show},
       {"sample", "plan an epoch: which tiles, in which order", sample},
       {"pretrain", "train a model on a corpus, or go on with a run", pretrain},
+      {"eval knn", "test frozen features by nearest neighbours", eval_knn},
+      {"eval linear", "test frozen features by a linear probe", eval_linear},
       {"status", "tell how far a run is, the time left and its last checkpoint", status},
       {"report", "draw a run: losses, rates and reconstructed tiles", report},
       {"doctor", "tell versions and abilities of what Terramill stands on, and measure a file system",

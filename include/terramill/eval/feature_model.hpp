@@ -57,14 +57,15 @@ struct FeatureModelOptions {
   std::string weights = "teacher";  ///< TerraFM: "teacher" or "student"
   std::string device = "auto";      ///< parallel::select_device
   std::string sensor;  ///< TerraFM: comma-separated sensors to look at; empty: all that the corpus has
-  std::string input;   ///< MP-MAE: modality to look at; empty: the run's, or the corpus's form of it
+  std::string input;   ///< MP-MAE: modality to look at; empty: the one that the run was trained on
   int image_size = 0;  ///< pixels, a multiple of the patch size; 0: as much of the tile as has whole patches
 };
 
 /// Opens the encoder of a run for the tiles of `corpus`, which may be another than the run's and may have
-/// other modalities and another tile size. Input bands are found by name; Sentinel-2 of the schemas `mmearth`
-/// and `majortom` stand for each other. Logs where statistics come from. UsageError where the corpus lacks
-/// what the encoder looks at, or its tiles are smaller than a patch. Collective.
+/// other modalities and another tile size. Input bands are found by name; for an MP-MAE `input` may name
+/// another modality that has them (sentinel2 of schema mmearth, s2_l1c and s2_l2a of majortom). Logs where
+/// statistics come from. UsageError where the corpus lacks what the encoder looks at, or its tiles are
+/// smaller than a patch. Collective.
 std::unique_ptr<FeatureModel> open_feature_model(const FeatureModelOptions& options,
                                                  const std::filesystem::path& corpus,
                                                  const mpi::Communicator& comm);
