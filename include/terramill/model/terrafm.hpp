@@ -24,9 +24,9 @@ struct SensorImages {
   at::Tensor& operator[](Sensor sensor) { return images[static_cast<std::size_t>(sensor)]; }
 };
 
-/// What the encoder passed through, for tests. Undefined where it did not take place. B counts, for a stem, the
-/// samples that have its sensor; for proj1 and norm_input those with one sensor, by sensor; for fusion those with
-/// several; else all.
+/// What the encoder passed through, for tests. Undefined where it did not take place. B counts, for a stem,
+/// the samples that have its sensor; for proj1 and norm_input those with one sensor, by sensor; for fusion
+/// those with several; else all.
 struct TerrafmTrace {
   std::array<at::Tensor, kSensors> convolved;       ///< [B, D, H / p, W / p], before the sensor's embedding
   at::Tensor proj1, norm_input, proj2, proj3;       ///< [B, n, D], the last [B, n, d]
@@ -51,8 +51,8 @@ at::Tensor resize_positions(const at::Tensor& positions, std::int64_t height, st
 /// and for a single sensor equals the official path exactly.
 ///
 /// Samples with one sensor go the official way; those with several attend over theirs alone. Rows and columns
-/// that are no whole patch are left out. One model is not for several threads at once: it keeps the matrices of
-/// resized positions.
+/// that are no whole patch are left out. One model is not for several threads at once: it keeps the matrices
+/// of resized positions.
 class Terrafm : public torch::nn::Module {
  public:
   /// Parameters are zero, norms 1/0, until `initialise` or until loaded. UsageError for an impossible config.
