@@ -30,6 +30,7 @@ int corpus_build(const Context& context, const std::vector<std::string>& argumen
 int corpus_verify(const Context& context, const std::vector<std::string>& arguments);
 int corpus_info(const Context& context, const std::vector<std::string>& arguments);
 int corpus_merge(const Context& context, const std::vector<std::string>& arguments);
+int corpus_subset(const Context& context, const std::vector<std::string>& arguments);
 int corpus_view(const Context& context, const std::vector<std::string>& arguments);
 int corpus_synth(const Context& context, const std::vector<std::string>& arguments);
 int tile_show(const Context& context, const std::vector<std::string>& arguments);

@@ -8,6 +8,7 @@ const std::vector<CommandEntry>& commands() {
       {"corpus verify", "check every file, chunk and row of a corpus", corpus_verify},
       {"corpus info", "tell what a corpus holds", corpus_info},
       {"corpus merge", "join complete corpora into a new one", corpus_merge},
+      {"corpus subset", "make a corpus of the tiles that pass the sampling filters", corpus_subset},
       {"corpus view", "make a folder through which the official reader or torchgeo reads a corpus",
        corpus_view},
       {"corpus synth", "invent raw tiles, or an index, of a world that does not exist", corpus_synth},

@@ -1,21 +1,17 @@
-#include "assemble.hpp"
 #include "build_folder.hpp"
 #include "merge_inputs.hpp"
 #include "part.hpp"
-#include "reference_statistics.hpp"
 #include "root_decision.hpp"
+#include "shard_work.hpp"
 #include "verify_shard.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
-#include <terramill/core/progress.hpp>
-#include <terramill/core/thread_pool.hpp>
 #include <terramill/corpus/index.hpp>
 #include <terramill/corpus/merge.hpp>
 #include <terramill/corpus/shard_file.hpp>
 #include <terramill/corpus/tile_encoder.hpp>
-#include <terramill/mpi/work_server.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -64,8 +60,10 @@ class Merger {
     } else {
       on_root(comm_, [&] { check_tables(inputs_); });
       on_root(comm_, [&] { refuse_duplicates(inputs_); });
-      take_shards();
-      assemble_all();
+      const std::uint64_t shards = manifest_.shards.size();
+      take_missing_shards(comm_, "corpus merge", folder_, shards, options_.threads,
+                          [this](std::uint64_t shard) { take(shard); });
+      assemble_corpus(comm_, options_.output, shards, folder_, manifest_);
     }
     report_.tiles = comm_.max(manifest_.tiles);
     report_.quarantined = manifest_.quarantined;
@@ -78,33 +76,6 @@ class Merger {
   }
 
  private:
-  void take_shards() {
-    std::vector<std::uint64_t> missing;
-    on_root(comm_, [&] { missing = folder_->missing(manifest_.shards.size()); });
-    Progress progress("corpus merge", manifest_.shards.size(), "shards");
-    mpi::WorkServer server(comm_, std::move(missing));
-    const auto work = [&] {
-      for (;;) {
-        std::optional<std::uint64_t> shard;
-        {
-          const std::lock_guard lock(mutex_);
-          shard = server.next();
-        }
-        if (!shard) return;
-        take(*shard);
-        progress.add();
-      }
-    };
-    {
-      ThreadPool pool(options_.threads);
-      std::vector<std::future<void>> workers;
-      for (int t = 0; t < options_.threads; ++t) workers.push_back(pool.submit(work));
-      for (std::future<void>& worker : workers) worker.get();
-    }
-    server.finish();
-    progress.set(manifest_.shards.size());
-  }
-
   const MergeInput& input_of(std::uint64_t shard) const {
     const auto after = std::upper_bound(
         inputs_.begin(), inputs_.end(), shard,
@@ -157,19 +128,6 @@ class Merger {
       content.update_u64(content_of(tile));
     }
     return content.digest();
-  }
-
-  void assemble_all() {
-    std::optional<Json> statistics;
-    if (manifest_.reference) {
-      std::vector<std::uint64_t> tiles;
-      for (const ShardEntry& shard : manifest_.shards) tiles.push_back(shard.tiles);
-      statistics = reference_statistics(comm_, options_.output, manifest_.schema, manifest_.codec, tiles);
-    }
-    on_root(comm_, [&] {
-      assemble(options_.output, manifest_.shards.size(), statistics, manifest_);
-      folder_->remove_parts();
-    });
   }
 
   const mpi::Communicator& comm_;

@@ -67,6 +67,18 @@ std::string unreadable(const SamplingOptions& options, const Error& error) {
          " is neither W,S,E,N nor a file that can be read: " + error.message();
 }
 
+/// "of 2003 tiles 1603 are of split train, of those none is in the region 5,40,6,41".
+std::string describe_filters(std::uint64_t in_index, const std::vector<FilterStep>& filters) {
+  std::string text = "of " + std::to_string(in_index) + " tiles ";
+  for (const FilterStep& step : filters) {
+    if (&step != &filters.front()) text += ", of those ";
+    text += (step.passed == 0 ? "none" : std::to_string(step.passed)) + (step.passed < 2 ? " is " : " are ") +
+            step.phrase;
+    if (step.passed == 0) break;
+  }
+  return text;
+}
+
 [[noreturn]] void refuse_region(const std::string& message) {
   refuse("region", message, "give W,S,E,N in degrees, or the path of a GeoJSON file of polygons");
 }
@@ -95,6 +107,17 @@ void check_filters(const SamplingOptions& options) {
   if (options.cloud_unknown != "keep" && options.cloud_unknown != "drop") {
     refuse("cloud_unknown", "cloud_unknown is \"" + options.cloud_unknown + "\"", "known are keep and drop");
   }
+}
+
+void refuse_nothing(std::uint64_t in_index, const std::vector<FilterStep>& filters) {
+  std::string advice = "loosen ";
+  for (const FilterStep& step : filters) {
+    advice += (&step == &filters.front() ? "" : ", ") + step.name;
+    if (step.passed == 0) break;
+  }
+  throw UsageError(in_index == 0 ? "no tile can be sampled: the corpus has none"
+                                 : "no tile can be sampled: " + describe_filters(in_index, filters),
+                   {"choose tiles", "the sampling filters", filters.empty() ? "" : advice});
 }
 
 std::string read_region(const mpi::Communicator& comm, const SamplingOptions& options) {

@@ -45,6 +45,8 @@ class Filters {
 bool region_is_file(const SamplingOptions& options);
 /// UsageError, naming the option, for a filter's value that is out of its range. Files are not looked at.
 void check_filters(const SamplingOptions& options);
+/// UsageError that says how many of the corpus's `in_index` tiles passed each filter, where none passed all.
+[[noreturn]] void refuse_nothing(std::uint64_t in_index, const std::vector<FilterStep>& filters);
 /// The text of the region's GeoJSON file as rank 0 reads it, on every rank; empty where there is none.
 /// UsageError on every rank when it cannot be read. Collective.
 std::string read_region(const mpi::Communicator& comm, const SamplingOptions& options);

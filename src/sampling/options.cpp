@@ -15,24 +15,19 @@ const std::vector<std::string>& strategies() {
   return names;
 }
 
-}  // namespace
-
-void add_options(OptionTable& table, SamplingOptions& options, const std::string& prefix) {
-  const auto name = [&](std::string member) {
+/// The name of an option behind a prefix.
+struct Names {
+  const std::string& prefix;
+  std::string operator()(std::string member) const {
     if (prefix.empty()) std::replace(member.begin(), member.end(), '_', '-');
     return prefix + member;
-  };
-  table.add(
-      name("strategy"), &options.strategy,
-      "how tiles are drawn: natural; landcover: balanced by dominant class; composition: rare land cover "
-      "weighs more; diversity: mixed land cover weighs more",
-      "", strategies());
-  table.add(
-      name("balance_exponent"), &options.balance_exponent,
-      "landcover, composition: a class of frequency f counts in proportion to f to this power: 0 equal, 1 "
-      "natural");
-  table.add(name("biome_strata"), &options.biome_strata, "strata are dominant class x biome");
-  table.add(name("tiles"), &options.tiles, "tiles of an epoch; 0: as many as are eligible", "tiles");
+  }
+};
+
+}  // namespace
+
+void add_filter_options(OptionTable& table, SamplingOptions& options, const std::string& prefix) {
+  const Names name{prefix};
   table.add(name("split"), &options.split, "only tiles of this split", "",
             {"train", "validation", "test", "all"});
   table.add(name("region"), &options.region,
@@ -50,6 +45,22 @@ void add_options(OptionTable& table, SamplingOptions& options, const std::string
             {"keep", "drop"});
   table.add(name("modalities"), &options.modalities,
             "only tiles that have all of these, separated by commas");
+}
+
+void add_options(OptionTable& table, SamplingOptions& options, const std::string& prefix) {
+  const Names name{prefix};
+  table.add(
+      name("strategy"), &options.strategy,
+      "how tiles are drawn: natural; landcover: balanced by dominant class; composition: rare land cover "
+      "weighs more; diversity: mixed land cover weighs more",
+      "", strategies());
+  table.add(
+      name("balance_exponent"), &options.balance_exponent,
+      "landcover, composition: a class of frequency f counts in proportion to f to this power: 0 equal, 1 "
+      "natural");
+  table.add(name("biome_strata"), &options.biome_strata, "strata are dominant class x biome");
+  table.add(name("tiles"), &options.tiles, "tiles of an epoch; 0: as many as are eligible", "tiles");
+  add_filter_options(table, options, prefix);
   table.add(name("drop_ocean"), &options.drop_ocean,
             "share of the tiles of mostly ocean that is left out, the same ones in every epoch");
   table.add(name("max_repeats"), &options.max_repeats,

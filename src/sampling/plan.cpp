@@ -65,32 +65,9 @@ void refuse_impossible(const Plan& plan) {
   }
 }
 
-/// "of 2003 tiles 1603 are of split train, of those none is in the region 5,40,6,41".
-std::string describe_filters(const Plan& plan) {
-  std::string text = "of " + std::to_string(plan.in_index) + " tiles ";
-  for (const FilterStep& step : plan.filters) {
-    if (&step != &plan.filters.front()) text += ", of those ";
-    text += (step.passed == 0 ? "none" : std::to_string(step.passed)) + (step.passed < 2 ? " is " : " are ") +
-            step.phrase;
-    if (step.passed == 0) break;
-  }
-  return text;
-}
-
-void refuse_nothing(const Plan& plan) {
-  std::string advice = "loosen ";
-  for (const FilterStep& step : plan.filters) {
-    advice += (&step == &plan.filters.front() ? "" : ", ") + step.name;
-    if (step.passed == 0) break;
-  }
-  throw UsageError(plan.in_index == 0 ? "no tile can be sampled: the corpus has none"
-                                      : "no tile can be sampled: " + describe_filters(plan),
-                   {"plan an epoch", "the sampling filters", plan.filters.empty() ? "" : advice});
-}
-
 void set_sizes(const Rows& rows, Plan& plan) {
   const SamplingOptions& options = plan.options;
-  if (rows.eligible == 0) refuse_nothing(plan);
+  if (rows.eligible == 0) refuse_nothing(plan.in_index, plan.filters);
   plan.tiles = options.tiles > 0 ? static_cast<std::uint64_t>(options.tiles) : rows.eligible;
   if (options.reserve_share > 0) {
     const auto wanted =

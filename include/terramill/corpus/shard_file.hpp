@@ -66,6 +66,8 @@ class ShardReader {
   /// The decoded values [C, H, W] or [C] of one modality of one row. IntegrityError when the stored bytes do
   /// not agree with their hash, FormatError when they do not decode to a tile's size.
   std::vector<std::byte> read(std::uint64_t row, std::size_t modality);
+  /// The stored bytes of what was read last.
+  const std::vector<std::byte>& stored() const noexcept { return stored_; }
 
  private:
   const Schema& schema_;

@@ -54,6 +54,8 @@ struct SamplingOptions {
 /// Declares the options, each name after `prefix`: `sample` uses "", `pretrain` "sampling.". Names are those
 /// of the members; without a prefix they have hyphens for underscores, as on a command line.
 void add_options(OptionTable& table, SamplingOptions& options, const std::string& prefix);
+/// The filters among them alone: `split` to `modalities`.
+void add_filter_options(OptionTable& table, SamplingOptions& options, const std::string& prefix);
 /// UsageError, naming the option, where a value is out of its range or names a modality that `schema` lacks.
 void validate(const SamplingOptions& options, const corpus::Schema& schema);
 
@@ -130,6 +132,17 @@ Plan plan_epoch(const mpi::Communicator& comm, const std::filesystem::path& corp
 /// The same over an index and the manifest that describes it.
 Plan plan_epoch(const mpi::Communicator& comm, const corpus::IndexReader& index,
                 const corpus::Manifest& manifest, const SamplingOptions& options, std::uint64_t epoch);
+
+/// What passes the filters of a set of options.
+struct Eligible {
+  std::vector<std::uint64_t> rows;  ///< of the index, ascending
+  std::vector<FilterStep> filters;  ///< those in use, in order
+  std::uint64_t region_hash = 0;
+};
+/// Finds the rows that pass the filters of `options`, on every rank; drop_ocean, which thins, is none of
+/// them. Collective. UsageError as for plan_epoch.
+Eligible find_eligible(const mpi::Communicator& comm, const std::filesystem::path& corpus,
+                       const SamplingOptions& options);
 
 /// The entries at `positions`, in that order, which each rank chooses for itself; positions may repeat and
 /// reach into the reserve. Collective. UsageError on the rank whose position is not below plan.total().

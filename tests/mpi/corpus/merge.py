@@ -35,8 +35,8 @@ def part_of_raw(folder, begin, end):
 
 
 def build(raw, output, *more):
-    program.run("corpus", "build", "--source", "mmearth-tiles", "--input", raw, "--output", output, "--shard-tiles", "8",
-                "--validation-share", "0.2", "--test-share", "0.2", *more, ranks=2)
+    program.run("corpus", "build", "--source", "mmearth-tiles", "--input", raw, "--output", output, "--shard-tiles",
+                "8", "--validation-share", "0.2", "--test-share", "0.2", *more, ranks=2)
     return output
 
 
@@ -48,7 +48,8 @@ def same_as_one_build(scratch, halves):
     whole = tree(build(RAW, scratch / "whole"))
     undisturbed = None
     for ranks in (1, 2, 3):
-        done = json.loads(program.run(*merge(halves, scratch / f"merged-{ranks}", "--json"), ranks=ranks).splitlines()[0])
+        text = program.run(*merge(halves, scratch / f"merged-{ranks}", "--json"), ranks=ranks)
+        done = json.loads(text.splitlines()[0])
         program.require((done["tiles"], done["shards"], done["linked"]) == (62, 8, 8), f"the merge says {done}")
         merged = tree(scratch / f"merged-{ranks}")
         program.require(merged.keys() == whole.keys(), "the merge has other files than one build")
@@ -60,7 +61,8 @@ def same_as_one_build(scratch, halves):
         undisturbed = merged
     program.run("corpus", "verify", scratch / "merged-1", ranks=2)
     program.run("sample", "--corpus", scratch / "merged-1", "--strategy", "diversity", "--tiles", "20")
-    program.require("nothing to do" in program.run(*merge(halves, scratch / "merged-1")), "a second merge did something")
+    again = program.run(*merge(halves, scratch / "merged-1"))
+    program.require("nothing to do" in again, f"a second merge did something:\n{again}")
     return undisturbed
 
 

@@ -1,0 +1,65 @@
+#include "shard_work.hpp"
+
+#include "assemble.hpp"
+#include "part.hpp"
+#include "reference_statistics.hpp"
+#include "root_decision.hpp"
+
+#include <terramill/core/progress.hpp>
+#include <terramill/core/thread_pool.hpp>
+#include <terramill/mpi/work_server.hpp>
+
+#include <mutex>
+
+namespace terramill::corpus {
+
+void take_missing_shards(const mpi::Communicator& comm, const std::string& name,
+                         const std::optional<BuildFolder>& folder, std::uint64_t shards, int threads,
+                         const std::function<void(std::uint64_t)>& take) {
+  std::vector<std::uint64_t> missing;
+  on_root(comm, [&] { missing = folder->missing(shards); });
+  Progress progress(name, shards, "shards");
+  mpi::WorkServer server(comm, std::move(missing));
+  std::mutex mutex;
+  const auto work = [&] {
+    for (;;) {
+      std::optional<std::uint64_t> shard;
+      {
+        const std::lock_guard lock(mutex);
+        shard = server.next();
+      }
+      if (!shard) return;
+      take(*shard);
+      progress.add();
+    }
+  };
+  {
+    ThreadPool pool(threads);
+    std::vector<std::future<void>> workers;
+    for (int t = 0; t < threads; ++t) workers.push_back(pool.submit(work));
+    for (std::future<void>& worker : workers) worker.get();
+  }
+  server.finish();
+  progress.set(shards);
+}
+
+void assemble_corpus(const mpi::Communicator& comm, const std::filesystem::path& corpus, std::uint64_t shards,
+                     std::optional<BuildFolder>& folder, Manifest& manifest) {
+  std::optional<Json> statistics;
+  if (manifest.reference) {
+    std::vector<std::uint64_t> tiles(shards, 0);
+    on_root(comm, [&] {
+      for (std::uint64_t s = 0; s < shards; ++s) {
+        tiles[s] = read_part_head(part_path(corpus, s)).value().entry.tiles;
+      }
+    });
+    comm.broadcast(std::as_writable_bytes(std::span(tiles)));
+    statistics = reference_statistics(comm, corpus, manifest.schema, manifest.codec, tiles);
+  }
+  on_root(comm, [&] {
+    assemble(corpus, shards, statistics, manifest);
+    folder->remove_parts();
+  });
+}
+
+}  // namespace terramill::corpus
