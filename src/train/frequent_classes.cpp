@@ -42,7 +42,7 @@ FrequentTiles::FrequentTiles(const mpi::Communicator& comm, const std::filesyste
       }
     }
   }
-  comm.sum(std::span(counts));
+  comm.sum(std::span<std::uint64_t>(counts));
   classes_ = comm.all_gather(std::span<const std::uint8_t>(mine));
   frequent_ = frequent_classes(counts, share);
 }

@@ -1,5 +1,6 @@
 #include "mpmae_training.hpp"
 #include "run_state.hpp"
+#include "sampling_record.hpp"
 #include "terrafm_training.hpp"
 #include "validation.hpp"
 
@@ -137,6 +138,9 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config, c
   state_.steps_per_epoch = feed_.steps_per_epoch();
   state_.corpus_content = manifest_.content;
   state_.hyper_parameters = hyper_parameters(table);
+  if (const std::uint64_t region = sampling::region_hash(config.sampling); region != 0) {
+    state_.hyper_parameters.emplace_back("sampling.region's content", to_hex(region));
+  }
 }
 
 void Session::start_or_resume() {
@@ -169,6 +173,7 @@ std::vector<parallel::NamedTensor> Session::state_tensors() const {
 }
 
 void Session::describe() const {
+  write_sampling_record(world_, config_.output, config_.corpus, manifest_, feed_.first_plan());
   if (world_.rank() != 0) return;
   std::int64_t weights = 0;
   for (std::size_t i = 0; i < gradients_.size(); ++i) weights += gradients_.parameter(i).second.numel();

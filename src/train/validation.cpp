@@ -1,6 +1,5 @@
 #include "validation.hpp"
 
-#include <terramill/corpus/index.hpp>
 #include <terramill/sampling/plan.hpp>
 
 #include <algorithm>
@@ -15,14 +14,16 @@ loader::LoaderOptions centred(loader::LoaderOptions options, int crop) {
   return options;
 }
 
-/// Tiles of the validation split. Collective.
-std::uint64_t count_validation_tiles(const mpi::Communicator& comm, const std::filesystem::path& corpus) {
-  const corpus::IndexReader index(corpus / "index.h5");
-  const auto size = static_cast<std::uint64_t>(comm.size()), rank = static_cast<std::uint64_t>(comm.rank());
-  const std::uint64_t begin = index.rows() * rank / size, end = index.rows() * (rank + 1) / size;
-  const auto columns = index.read(begin, end - begin, corpus::kSplit);
-  const auto wanted = static_cast<std::uint8_t>(corpus::Split::kValidation);
-  return comm.sum(static_cast<std::uint64_t>(std::count(columns.split.begin(), columns.split.end(), wanted)));
+/// The filters of training, on the validation split.
+sampling::SamplingOptions held_out(sampling::SamplingOptions options) {
+  const sampling::SamplingOptions plain;
+  options.split = "validation";
+  options.strategy = plain.strategy;
+  options.drop_ocean = plain.drop_ocean;
+  options.max_repeats = plain.max_repeats;
+  options.shuffle_window = plain.shuffle_window;
+  options.tiles = 0;
+  return options;
 }
 
 }  // namespace
@@ -31,14 +32,12 @@ Validation::Validation(const parallel::Mesh& mesh, const PretrainConfig& config,
     : mesh_(mesh),
       task_(task),
       loader_(config.corpus, task.requests(), centred(config.loader, task.window())) {
-  const std::uint64_t available = count_validation_tiles(mesh.dp_comm(), config.corpus);
+  sampling::SamplingOptions options = held_out(config.sampling);
+  const std::uint64_t available = sampling::find_eligible(mesh.dp_comm(), config.corpus, options).rows.size();
   positions_ = std::min(available, static_cast<std::uint64_t>(config.train.validation_tiles));
   if (positions_ == 0) return;
 
-  sampling::SamplingOptions options;
-  options.split = "validation";
   options.tiles = static_cast<std::int64_t>(positions_);
-  options.seed = config.sampling.seed;
   const sampling::Plan plan = sampling::plan_epoch(mesh.dp_comm(), config.corpus, options, 0);
 
   const auto size = static_cast<std::uint64_t>(config.train.micro_batch_size);

@@ -100,3 +100,10 @@ SMALL_MODEL = [
     "--model.depths", "1,1,1,1", "--model.dims", "8,16,24,32", "--model.image_size", "32", "--model.patch_size", "8",
     "--model.decoder_width", "16", "--loader.threads", "1",
 ]
+SMALL_TERRAFM = [
+    "--model.family", "terrafm", "--model.size", "small", "--model.image_size", "32", "--model.patch_size", "8",
+    "--terrafm.embed_dim", "24", "--terrafm.depth", "2", "--terrafm.heads", "3", "--terrafm.fusion_heads", "4",
+    "--dino.hidden_dim", "32", "--dino.bottleneck_dim", "16", "--dino.out_dim", "64", "--dino.local_crops", "2",
+    "--dino.local_size", "16", "--loader.threads", "1",
+]
+SMALL_MODELS = {"mpmae": SMALL_MODEL, "terrafm": SMALL_TERRAFM}

@@ -33,6 +33,8 @@ class EpochFeed {
             std::uint64_t seed);
 
   std::uint64_t steps_per_epoch() const noexcept { return steps_per_epoch_; }
+  /// The plan that told the number of steps: epoch 0's, or the file's. Before the first `start` alone.
+  const sampling::Plan& first_plan() const { return first_.value(); }
 
   /// Begins `epoch` at `first_step` < steps_per_epoch. `replaced`: of a checkpoint. Collective.
   void start(std::uint64_t epoch, std::uint64_t first_step, const std::vector<loader::Replacement>& replaced);

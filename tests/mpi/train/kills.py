@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from support.program import (BINARY, SMALL_MODEL, checkpoint_tensors, command, curve, invented_corpus,
+from support.program import (BINARY, SMALL_MODELS, checkpoint_tensors, command, curve, invented_corpus,
                              newest_checkpoint, require, run)
 
 RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "4", "--train.steps", "40",
@@ -52,6 +52,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--family", choices=SMALL_MODELS, default="mpmae")
     options = parser.parse_args()
     chooser = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as scratch:
@@ -59,7 +60,8 @@ def main():
         corpus = invented_corpus(scratch, tiles=120)
 
         def arguments(name):
-            return ["pretrain", "--corpus", corpus, "--output", scratch / name, *SMALL_MODEL, *RECIPE, "--resume"]
+            return ["pretrain", "--corpus", corpus, "--output", scratch / name, *SMALL_MODELS[options.family], *RECIPE,
+                    "--resume"]
 
         start = time.monotonic()
         run(*arguments("undisturbed"), ranks=2)

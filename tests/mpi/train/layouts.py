@@ -1,11 +1,12 @@
 """1, 2, 3 and 4 replicas over 4 micro-batches: with `exact` the same weights bit for bit after 20 steps and the same
 losses; with `fast` weights within the design's contract. The same checkpoint, whatever wrote it, continues on any."""
 
+import argparse
 import pathlib
 import struct
 import tempfile
 
-from support.program import (SMALL_MODEL, checkpoint_tensors, curve, invented_corpus, newest_checkpoint, require, run)
+from support.program import (SMALL_MODELS, checkpoint_tensors, curve, invented_corpus, newest_checkpoint, require, run)
 
 STEPS = 20
 RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "4", "--train.steps", str(STEPS),
@@ -21,18 +22,25 @@ def difference(a, b):
             continue
         x = struct.unpack(f"<{len(data) // 4}f", data)
         y = struct.unpack(f"<{len(data) // 4}f", b[name])
+        if name.endswith("attn.qkv.bias"):
+            # The key's bias has the exact gradient 0, and Adam magnifies rounding: design, section 8.
+            third = len(x) // 3
+            x, y = x[:third] + x[2 * third:], y[:third] + y[2 * third:]
         scale = max(1.0, max(map(abs, x)))
         worst = max(worst, max(abs(p - q) for p, q in zip(x, y)) / scale)
     return worst
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--family", choices=SMALL_MODELS, default="mpmae")
+    model = SMALL_MODELS[parser.parse_args().family]
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         corpus = invented_corpus(scratch, tiles=150)
 
         def pretrain(name, ranks, *options, code=0):
-            run("pretrain", "--corpus", corpus, "--output", scratch / name, *SMALL_MODEL, *RECIPE, *options,
+            run("pretrain", "--corpus", corpus, "--output", scratch / name, *model, *RECIPE, *options,
                 ranks=ranks, code=code)
             return scratch / name
 
