@@ -1,68 +1,18 @@
+#include "svg.hpp"
+
 #include <terramill/report/line_chart.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <limits>
-#include <optional>
+#include <span>
 
 namespace terramill::report {
 
 namespace {
 
-// A palette that colour-blind readers tell apart (Okabe and Ito, "Color universal design", 2008).
-constexpr std::array<const char*, 7> kColors = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                                "#e69f00", "#56b4e9", "#444444"};
-constexpr double kLeft = 66, kRight = 16, kTop = 34, kBottom = 46;
-constexpr double kLegendWidth = 160;  // beside the plot where there are more than three curves
-
-template <typename... Args>
-std::string format(const char* pattern, Args... args) {
-  std::array<char, 256> text;
-  std::snprintf(text.data(), text.size(), pattern, args...);
-  return text.data();
-}
-
-/// The values of an axis and where they go, in pixels.
-class Axis {
- public:
-  Axis(double low, double high, bool logarithmic, double from, double to)
-      : logarithmic_(logarithmic), from_(from), to_(to) {
-    low_ = logarithmic ? std::log10(low) : low;
-    high_ = logarithmic ? std::log10(high) : high;
-    if (!(high_ > low_)) {
-      low_ -= 0.5;
-      high_ += 0.5;
-    }
-  }
-
-  std::optional<double> place(double value) const {
-    if (!std::isfinite(value) || (logarithmic_ && value <= 0)) return std::nullopt;
-    const double v = logarithmic_ ? std::log10(value) : value;
-    return from_ + (v - low_) / (high_ - low_) * (to_ - from_);
-  }
-
-  /// Round values: 1, 2 or 5 times a power of ten apart; on a logarithmic axis over more than a decade,
-  /// powers of ten.
-  std::vector<double> ticks() const {
-    std::vector<double> result;
-    if (logarithmic_ && high_ - low_ >= 1) {
-      for (double e = std::ceil(low_); e <= high_; ++e) result.push_back(std::pow(10.0, e));
-      return result;
-    }
-    const double low = logarithmic_ ? std::pow(10.0, low_) : low_,
-                 high = logarithmic_ ? std::pow(10.0, high_) : high_;
-    const double raw = (high - low) / 5, power = std::pow(10.0, std::floor(std::log10(raw)));
-    const double step = power * (raw / power > 5 ? 10 : raw / power > 2 ? 5 : raw / power > 1 ? 2 : 1);
-    for (double i = std::ceil(low / step); i * step <= high * (1 + 1e-12); ++i) result.push_back(i * step);
-    return result;
-  }
-
- private:
-  bool logarithmic_;
-  double from_, to_, low_, high_;
-};
+constexpr std::size_t kLines = 7;  // colours; further curves repeat them, dashed
+constexpr double kMargin = 10, kBottom = 42, kCompactBottom = 26, kTextSize = 12.5, kLineHeight = 18;
 
 struct Range {
   double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
@@ -74,103 +24,283 @@ struct Range {
   bool empty() const { return !(high >= low); }
 };
 
-std::string path_of(const Series& series, const Axis& x, const Axis& y) {
+/// A curve as it is drawn: means of groups of points, and the groups' ranges.
+struct Curve {
+  std::vector<double> x, mean, low, high;
+  bool averaged = false;
+};
+
+Curve averaged(const Series& series, std::size_t group, bool positive) {
+  const std::size_t size = std::min(series.x.size(), series.y.size());
+  Curve curve;
+  curve.averaged = group > 1;
+  for (std::size_t begin = 0; begin < size; begin += group) {
+    const std::size_t end = std::min(size, begin + group);
+    double x = 0, sum = 0;
+    std::size_t counted = 0;
+    Range range;
+    for (std::size_t i = begin; i < end; ++i) {
+      x += series.x[i];
+      if (!std::isfinite(series.y[i]) || (positive && series.y[i] <= 0)) continue;
+      sum += series.y[i];
+      ++counted;
+      range.add(series.y[i], positive);
+    }
+    const double nothing = std::numeric_limits<double>::quiet_NaN();
+    curve.x.push_back(x / static_cast<double>(end - begin));
+    curve.mean.push_back(counted == 0 ? nothing : sum / static_cast<double>(counted));
+    curve.low.push_back(counted == 0 ? nothing : range.low);
+    curve.high.push_back(counted == 0 ? nothing : range.high);
+  }
+  return curve;
+}
+
+std::string path_of(std::span<const double> xs, std::span<const double> ys, const Axis& x, const Axis& y) {
   std::string path;
   bool drawing = false;
-  for (std::size_t i = 0; i < std::min(series.x.size(), series.y.size()); ++i) {
-    const auto px = x.place(series.x[i]), py = y.place(series.y[i]);
-    if (!px || !py) {
-      drawing = false;
-      continue;
-    }
-    path += format("%c%.1f %.1f", drawing ? 'L' : 'M', *px, *py);
-    drawing = true;
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    const auto px = x.place(xs[i]), py = y.place(ys[i]);
+    if (px && py) path += format("%c%.2f %.3f", drawing ? 'L' : 'M', *px, *py);
+    drawing = px && py;
   }
   return path;
 }
 
+/// The area between two curves, where both are defined.
+std::string area_of(const std::vector<double>& xs, const std::vector<double>& low,
+                    const std::vector<double>& high, const Axis& x, const Axis& y) {
+  std::string path;
+  for (std::size_t begin = 0; begin < xs.size(); ++begin) {
+    std::size_t end = begin;
+    while (end < xs.size() && y.place(low[end]) && y.place(high[end])) ++end;
+    if (end - begin > 1) {
+      for (std::size_t i = begin; i < end; ++i)
+        path += format("%c%.2f %.2f", i == begin ? 'M' : 'L', *x.place(xs[i]), *y.place(high[i]));
+      for (std::size_t i = end; i-- > begin;) path += format("L%.2f %.2f", *x.place(xs[i]), *y.place(low[i]));
+      path += 'Z';
+    }
+    begin = end;
+  }
+  return path;
+}
+
+/// What a reader who does not see the chart is told.
+std::string describe(const ChartOptions& options, const std::vector<Series>& series) {
+  const auto value = [&](double y) { return options.percent ? percent_text(y) : readable(y); };
+  std::string text;
+  for (const Series& one : series) {
+    const std::size_t size = std::min(one.x.size(), one.y.size());
+    Range range;
+    for (std::size_t i = 0; i < size; ++i) range.add(one.y[i], false);
+    if (range.empty()) continue;
+    text += (text.empty() ? "" : " ") + (one.name.empty() ? options.title : one.name) + ": " +
+            value(one.y.front()) + " at " + options.x_label + " " + readable(one.x.front()) + ", " +
+            value(one.y[size - 1]) + " at " + options.x_label + " " + readable(one.x[size - 1]) + "; from " +
+            value(range.low) + " to " + value(range.high) + ".";
+  }
+  return text.empty() ? "No values." : text;
+}
+
+/// Title, legend, grid and axes of a chart, and where its values go.
+class Frame {
+ public:
+  Frame(const ChartOptions& options, const std::vector<Series>& series, Range xs, Range ys, bool filled)
+      : options_(options), filled_(filled) {
+    top_ = options.title.empty() ? kMargin : 34;
+    lay_out_legend(series);
+    if (!options.y_label.empty()) top_ += 23;
+    bottom_ = std::max<double>(options.height, top_ + 80) - below();
+    if (legend_.size() > 1) bottom_ += static_cast<double>(legend_.size() - 1) * kLineHeight;
+    const double margin = options.logarithmic ? 0 : 0.05 * (ys.high - ys.low);
+    const double low = options.low.value_or(ys.low - margin), high = options.high.value_or(ys.high + margin);
+    // The labels' width decides where the plot begins.
+    const Axis rough(low, high, options.logarithmic, bottom_, top_);
+    double widest = 0;
+    const std::vector<double> ticks = rough.ticks(rows());
+    apart_ = Axis::apart(ticks);
+    for (const double tick : ticks) widest = std::max(widest, advance_width(label(tick), kTextSize));
+    left_ = kMargin + widest + 4;
+    x_.emplace(xs.low, xs.high, false, left_, options.width - kMargin - 4);
+    y_.emplace(low, high, options.logarithmic, bottom_, top_);
+  }
+
+  const Axis& x() const { return *x_; }
+  const Axis& y() const { return *y_; }
+
+  std::string open(const std::string& description) const {
+    const double right = options_.width - kMargin - 4;
+    std::string data = format("data-plot=\"%.2f %.2f %.2f %.2f\" data-x=\"%.9g %.9g\" data-y=\"%.9g %.9g\"",
+                              left_, right, bottom_, top_, x_->low(), x_->high(), y_->low(), y_->high());
+    if (options_.logarithmic) data += " data-log=\"1\"";
+    if (options_.percent) data += " data-percent=\"1\"";
+    std::string svg = svg_open("lines", options_.title, description, options_.width,
+                               static_cast<int>(std::lround(bottom_ + below())), data);
+    svg += heading();
+    for (const double tick : y_->ticks(rows())) {
+      svg += format("<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", left_, right,
+                    *y_->place(tick), *y_->place(tick));
+      svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", left_ - 6, *y_->place(tick) + 4) +
+             label(tick) + "</text>";
+    }
+    return svg;
+  }
+
+  std::string close() const {
+    const double right = options_.width - kMargin - 4;
+    std::string svg = format("<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", left_,
+                             right, bottom_, bottom_);
+    const int count = static_cast<int>(std::clamp((right - left_) / 62, 3.0, 8.0));
+    for (const double tick : x_->ticks(count)) {
+      const double at = *x_->place(tick);
+      svg += format("<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", at, at, bottom_,
+                    bottom_ + 4);
+      const bool last = at > right - 10;
+      svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", last ? right + 6 : at, bottom_ + 17,
+                    last ? "end" : "middle") +
+             tick_text(tick) + "</text>";
+    }
+    if (options_.compact) return svg + "</svg>\n";
+    svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", right, bottom_ + 33) +
+           escape_markup(options_.x_label) + "</text>";
+    return svg + "</svg>\n";
+  }
+
+  static std::string line_class(std::size_t i) {
+    return format("line c%zu%s", i % kLines, i / kLines % 2 == 0 ? "" : " dashed");
+  }
+
+ private:
+  struct Entry {
+    double left;
+    std::size_t number;
+    std::string name;
+  };
+
+  double below() const { return options_.compact ? kCompactBottom : kBottom; }
+  /// Ticks of the y axis, by its height.
+  int rows() const { return static_cast<int>(std::clamp((bottom_ - top_) / 30, 3.0, 6.0)); }
+
+  std::string label(double tick) const {
+    return options_.percent ? format("%.6g %%", 100 * tick) : tick_text(tick, apart_);
+  }
+
+  void lay_out_legend(const std::vector<Series>& series) {
+    if (series.size() < 2 || options_.compact) return;
+    double left = kMargin;
+    legend_.emplace_back();
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      const double width = 25 + advance_width(series[i].name, kTextSize) + 14;
+      if (left > kMargin && left + width > options_.width) {
+        left = kMargin;
+        legend_.emplace_back();
+      }
+      legend_.back().push_back({left, i, series[i].name});
+      left += width;
+    }
+    top_ += kLineHeight * static_cast<double>(legend_.size());
+  }
+
+  std::string heading() const {
+    double line = kMargin + 10;
+    std::string svg;
+    if (!options_.title.empty()) {
+      svg += format("<text class=\"title\" x=\"%.0f\" y=\"%.0f\">", kMargin, line) +
+             escape_markup(options_.title) + "</text>";
+      line += kLineHeight + 4;
+    }
+    for (const std::vector<Entry>& row : legend_) {
+      for (const Entry& entry : row) {
+        if (filled_) {
+          svg += format("<rect class=\"area f%zu\" x=\"%.1f\" y=\"%.1f\" width=\"16\" height=\"10\"/>",
+                        entry.number % kLines, entry.left, line - 9);
+        } else {
+          svg += format("<line class=\"%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>",
+                        line_class(entry.number).c_str(), entry.left, entry.left + 20, line - 4, line - 4);
+        }
+        svg += format("<text class=\"name\" x=\"%.1f\" y=\"%.1f\">", entry.left + 25, line) +
+               escape_markup(entry.name) + "</text>";
+      }
+      line += kLineHeight;
+    }
+    if (!options_.y_label.empty())
+      svg +=
+          format("<text x=\"%.0f\" y=\"%.0f\">", kMargin, line) + escape_markup(options_.y_label) + "</text>";
+    return svg;
+  }
+
+  const ChartOptions& options_;
+  bool filled_;
+  double top_ = 0, bottom_ = 0, left_ = 0, apart_ = 0;
+  std::vector<std::vector<Entry>> legend_;
+  std::optional<Axis> x_, y_;
+};
+
+std::string without_values(const ChartOptions& options) {
+  return svg_open("lines", options.title, "No values.", options.width, options.height) +
+         format("<text class=\"title\" x=\"%.0f\" y=\"20\">", kMargin) + escape_markup(options.title) +
+         format("</text><text x=\"%.0f\" y=\"60\">no values</text></svg>\n", kMargin);
+}
+
 }  // namespace
 
-std::string escape_markup(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
+std::size_t points_averaged(const ChartOptions& options, const Series& series) {
+  const std::size_t size = std::min(series.x.size(), series.y.size());
+  const auto wanted = static_cast<std::size_t>(std::max(2, options.points));
+  return size <= wanted ? 1 : (size + wanted - 1) / wanted;
 }
 
 std::string line_chart(const ChartOptions& options, const std::vector<Series>& series) {
   Range xs, ys;
+  std::vector<Curve> curves;
   for (const Series& one : series) {
+    curves.push_back(averaged(one, points_averaged(options, one), options.logarithmic));
     for (const double value : one.x) xs.add(value, false);
-    for (const double value : one.y) ys.add(value, options.logarithmic);
+    for (const double value : curves.back().low) ys.add(value, options.logarithmic);
+    for (const double value : curves.back().high) ys.add(value, options.logarithmic);
   }
-  const double right = options.width - (series.size() > 3 ? kLegendWidth : kRight),
-               bottom = options.height - kBottom;
-  std::string svg = format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
-      "font-family=\"sans-serif\" font-size=\"12\">",
-      options.width, options.height);
-  svg += "<title>" + escape_markup(options.title) +
-         "</title><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>";
-  svg += format("<text x=\"%.0f\" y=\"20\" font-size=\"15\" font-weight=\"600\">", kLeft) +
-         escape_markup(options.title) + "</text>";
-  if (xs.empty() || ys.empty()) {
-    return svg + format("<text x=\"%.0f\" y=\"%.0f\">no values</text></svg>\n", kLeft, (kTop + bottom) / 2);
-  }
-  const double margin = options.logarithmic ? 0 : 0.04 * (ys.high - ys.low);
-  const Axis x(xs.low, xs.high, false, kLeft, right),
-      y(ys.low - margin, ys.high + margin, options.logarithmic, bottom, kTop);
-  for (const double tick : x.ticks()) {
-    svg += format("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#e4e4e4\"/>",
-                  *x.place(tick), *x.place(tick), kTop, bottom);
-    svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" fill=\"#555\">%g</text>",
-                  *x.place(tick), bottom + 17, tick);
-  }
-  for (const double tick : y.ticks()) {
-    svg += format("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#e4e4e4\"/>", kLeft, right,
-                  *y.place(tick), *y.place(tick));
-    svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" fill=\"#555\">%g</text>", kLeft - 6,
-                  *y.place(tick) + 4, tick);
-  }
-  svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", (kLeft + right) / 2, bottom + 36) +
-         escape_markup(options.x_label) + "</text>";
-  svg += format("<text transform=\"translate(14 %.1f) rotate(-90)\" text-anchor=\"middle\">",
-                (kTop + bottom) / 2) +
-         escape_markup(options.y_label) + "</text>";
-  double legend = kTop + 14;
-  const double legend_left = series.size() > 3 ? right + 10 : right - 150;
+  if (xs.empty() || ys.empty()) return without_values(options);
+  const Frame frame(options, series, xs, ys, false);
+  std::string svg = frame.open(describe(options, series));
   for (std::size_t i = 0; i < series.size(); ++i) {
-    const char* color = kColors[i % kColors.size()];
-    // More than 14 curves repeat colours and dashes.
-    const char* dash = i / kColors.size() % 2 == 0 ? "" : " stroke-dasharray=\"5 3\"";
-    svg += format("<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"%s d=\"", color, dash) +
-           path_of(series[i], x, y) + "\"/>";
-    if (series.size() > 1) {
-      svg +=
-          format("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"2\"%s/>",
-                 legend_left, legend_left + 20, legend - 4, legend - 4, color, dash);
-      svg += format("<text x=\"%.1f\" y=\"%.1f\">", legend_left + 25, legend) +
-             escape_markup(series[i].name) + "</text>";
-      legend += 16;
+    const Curve& curve = curves[i];
+    if (curve.averaged) {
+      svg += format("<path class=\"band f%zu\" d=\"", i % kLines) +
+             area_of(curve.x, curve.low, curve.high, frame.x(), frame.y()) + "\"/>";
+    }
+    svg += "<path class=\"" + Frame::line_class(i) + "\" data-name=\"" + escape_markup(series[i].name) +
+           "\" d=\"" + path_of(curve.x, curve.mean, frame.x(), frame.y()) + "\"/>";
+    // A curve of few points is seen by its points.
+    if (curve.x.size() > 40) continue;
+    for (std::size_t k = 0; k < curve.x.size(); ++k) {
+      const auto px = frame.x().place(curve.x[k]), py = frame.y().place(curve.mean[k]);
+      if (px && py)
+        svg += format("<circle class=\"f%zu\" cx=\"%.2f\" cy=\"%.2f\" r=\"3\"/>", i % kLines, *px, *py);
     }
   }
-  return svg + "</svg>\n";
+  return svg + frame.close();
+}
+
+std::string stacked_chart(const ChartOptions& options, const std::vector<Series>& series) {
+  Range xs;
+  std::vector<Curve> curves;
+  for (const Series& one : series) {
+    curves.push_back(averaged(one, points_averaged(options, one), false));
+    for (const double value : one.x) xs.add(value, false);
+  }
+  if (xs.empty()) return without_values(options);
+  const Frame frame(options, series, xs, {0, 1}, true);
+  std::string svg = frame.open(describe(options, series));
+  std::vector<double> below(curves.front().x.size(), 0.0);
+  for (std::size_t i = 0; i < curves.size(); ++i) {
+    std::vector<double> above = below;
+    for (std::size_t k = 0; k < above.size() && k < curves[i].mean.size(); ++k) {
+      if (std::isfinite(curves[i].mean[k])) above[k] += std::max(0.0, curves[i].mean[k]);
+    }
+    svg += format("<path class=\"area f%zu\" data-name=\"", i % kLines) + escape_markup(series[i].name) +
+           "\" d=\"" + area_of(curves[i].x, below, above, frame.x(), frame.y()) + "\"/>";
+    below = std::move(above);
+  }
+  return svg + frame.close();
 }
 
 }  // namespace terramill::report

@@ -1,160 +1,157 @@
-#include <terramill/core/error.hpp>
-#include <terramill/core/file.hpp>
-#include <terramill/core/json.hpp>
-#include <terramill/geo/image.hpp>
-#include <terramill/report/line_chart.hpp>
+#include "page.hpp"
+#include "sections.hpp"
+
 #include <terramill/report/run_page.hpp>
 
-#include <cmath>
-#include <map>
+#include <algorithm>
 
 namespace terramill::report {
 
 namespace {
 
-/// metrics.jsonl as columns: kind -> key -> curve over steps.
-using Curves = std::map<std::string, std::map<std::string, Series>>;
-
-Curves read_curves(const std::filesystem::path& path) {
-  Curves curves;
-  const std::string text = read_text(path);
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = text.find('\n', begin);
-    if (end == std::string::npos) break;  // a line still being written
-    const Json line = parse_json(std::string_view(text).substr(begin, end - begin), path.string());
-    begin = end + 1;
-    const auto kind = json_get<std::string>(line, "kind", path.string());
-    const auto step = json_get<double>(line, "step", path.string());
-    for (const auto& [key, value] : line.items()) {
-      if (!value.is_number() || key == "step") continue;
-      Series& series = curves[kind][key];
-      series.x.push_back(step);
-      series.y.push_back(value.get<double>());
-    }
-  }
-  return curves;
+/// "tree_cover" as "tree cover".
+std::string in_words(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
 }
 
-Series named(Series series, const std::string& name) {
-  series.name = name;
-  return series;
+std::string text_of(const Json& value) {
+  if (value.is_string()) return escape_markup(value.get<std::string>());
+  if (value.is_number_integer()) return exact(value.get<double>());
+  if (value.is_number()) return readable(value.get<double>());
+  if (!value.is_array()) return escape_markup(dump_json(value));
+  std::string text;
+  for (const Json& element : value) text += (text.empty() ? "" : ", ") + text_of(element);
+  return text;
 }
 
-class Page {
- public:
-  Page(const Curves& curves, std::filesystem::path output) : curves_(curves), output_(std::move(output)) {}
+std::string model_name(const RunRecord& run) {
+  const std::string family = run.about.value("model", std::string("model"));
+  std::string name = family == "mpmae" ? "MP-MAE" : family == "terrafm" ? "TerraFM" : family;
+  const auto set = [&](const char* key) { return !run.configured("model", key).value_or("").empty(); };
+  const auto resized = [&](const char* key) { return run.configured("terrafm", key).value_or("0") != "0"; };
+  // Of a size of its own.
+  if (family == "mpmae" && (set("depths") || set("dims"))) return name;
+  if (family == "terrafm" && (resized("embed_dim") || resized("depth") || resized("heads"))) return name;
+  if (const auto size = run.configured("model", "size"); size && !size->empty()) name += " " + *size;
+  return name;
+}
 
-  /// A chart of some curves (kind, key, legend); those that do not exist are left out, and so is an empty
-  /// chart.
-  void chart(const std::string& file, ChartOptions options,
-             const std::vector<std::tuple<std::string, std::string, std::string>>& wanted) {
-    std::vector<Series> series;
-    for (const auto& [kind, key, name] : wanted) {
-      const auto group = curves_.find(kind);
-      if (group == curves_.end()) continue;
-      const auto found = group->second.find(key);
-      if (found != group->second.end()) series.push_back(named(found->second, name));
-    }
-    if (series.empty()) return;
-    options.x_label = "step";
-    const std::string svg = line_chart(options, series);
-    write_file_durably(output_ / (file + ".svg"), svg);
-    charts_ += "<figure>" + svg + "</figure>\n";
+std::string key_number(const std::string& name, const std::string& value, const std::string& note) {
+  return "<div><dt>" + name + "</dt><dd class=\"number\">" + value + "</dd>" +
+         (note.empty() ? "" : "<dd class=\"note\">" + note + "</dd>") + "</div>";
+}
+
+std::string key_table(const Json& numbers) {
+  const auto known = [&](const char* key) { return !numbers[key].is_null(); };
+  const auto value = [&](const char* key) { return numbers[key].get<double>(); };
+  std::string html = "<dl class=\"key\">";
+  if (known("loss"))
+    html += key_number("Training loss", readable(value("loss")), "at step " + exact(value("step")));
+  if (known("validation_loss")) {
+    html += key_number("Validation loss", readable(value("validation_loss")),
+                       "least " + readable(value("validation_loss_best")) + " at step " +
+                           exact(value("validation_loss_best_step")));
   }
-
-  void losses_by_target() {
-    std::vector<std::tuple<std::string, std::string, std::string>> wanted;
-    const auto train = curves_.find("train");
-    if (train == curves_.end()) return;
-    for (const auto& [key, series] : train->second) {
-      if (key.starts_with("loss_")) wanted.emplace_back("train", key, key.substr(5));
-    }
-    chart("loss-by-target", {"Loss of each target, before weighting", "", "loss", true, 720, 440}, wanted);
+  if (known("knn_accuracy")) {
+    html += key_number("kNN accuracy", percent_text(value("knn_accuracy")),
+                       "best " + percent_text(value("knn_accuracy_best")) + " at step " +
+                           exact(value("knn_accuracy_best_step")));
   }
-
-  void tile(const ReconstructedTile& tile, std::size_t number) {
-    const std::string folder = "tiles/" + std::to_string(number);
-    std::filesystem::create_directories(output_ / folder);
-    tiles_ += "<section><h3>Tile " + escape_markup(tile.tile_id) + "</h3><div class=\"row\">";
-    cell(folder + "/visible.png", "input, visible part", tile.visible);
-    for (const ReconstructedModality& modality : tile.modalities) {
-      cell(folder + "/" + modality.name + "-truth.png", modality.name, modality.truth);
-      cell(folder + "/" + modality.name + "-prediction.png", modality.name + ", predicted",
-           modality.prediction);
-    }
-    tiles_ += "</div></section>\n";
+  if (known("images_per_second")) {
+    const double replicas = known("replicas") ? value("replicas") : 1;
+    html += key_number("Speed, median", readable(value("images_per_second")) + " <small>images/s</small>",
+                       replicas > 1 ? readable(value("images_per_second") / replicas) + " per replica" : "");
   }
+  if (known("hours"))
+    html += key_number("Time in steps", duration(value("hours") * 3600), "without validation, checkpoints");
+  if (known("parameters")) html += key_number("Parameters", exact(value("parameters")), "");
+  return html + "</dl>\n";
+}
 
-  void write(const Json& about, const std::string& configuration) const {
-    std::string html = R"(<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Terramill run</title><style>
-body { font: 16px/1.5 sans-serif; color: #222; max-width: 72rem; margin: 0 auto; padding: 1rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1rem; }
-figure { margin: 0; border: 1px solid #ddd; } figure svg { display: block; width: 100%; height: auto; }
-.row { display: flex; flex-wrap: wrap; gap: .75rem; } .row div { width: 9rem; font-size: .8rem; }
-.row img { width: 100%; image-rendering: pixelated; display: block; border: 1px solid #ddd; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
-pre { overflow-x: auto; background: #f6f6f6; padding: 1rem; font-size: .85rem; }
-</style></head><body><h1>Terramill run</h1>
-)";
-    html += "<table>";
-    for (const auto& [key, value] : about.items()) {
-      const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
-      html += "<tr><th>" + escape_markup(key) + "</th><td>" + escape_markup(text) + "</td></tr>";
-    }
-    html += "</table>\n<h2>Curves</h2>\n<div class=\"charts\">\n" + charts_ + "</div>\n";
-    if (!tiles_.empty()) {
-      html +=
-          "<h2>Reconstructions</h2>\n<p>Held-out tiles, centred crops. The model sees only the input's "
-          "visible part; "
-          "its prediction of the removed patches of every pixel modality stands beside the truth. Magenta: "
-          "no data.</p>\n" +
-          tiles_;
-    }
-    html += "<h2>Configuration</h2>\n<pre>" + escape_markup(configuration) + "</pre>\n</body></html>\n";
-    write_file_durably(output_ / "index.html", html);
+/// The page's head: what the run is and how far it came.
+std::string head_of(const RunRecord& run, const Json& numbers) {
+  const std::string name = std::filesystem::absolute(run.folder).lexically_normal().filename().string();
+  std::string html =
+      "<p class=\"over\">Terramill, pretraining run <code>" + escape_markup(name) + "</code></p>";
+  html += "<h1>" + escape_markup(model_name(run)) + "</h1><p class=\"lede\">";
+  html += numbers["finished"].get<bool>() ? "Finished: " : "Not finished: ";
+  html += "step " + exact(numbers["step"].get<double>());
+  if (!numbers["steps"].is_null()) html += " of " + exact(numbers["steps"].get<double>());
+  if (!numbers["epochs"].is_null()) html += ", " + readable(numbers["epochs"].get<double>()) + " epochs";
+  if (!numbers["images"].is_null()) html += ", " + exact(numbers["images"].get<double>()) + " images";
+  return html + ".</p>\n" + key_table(numbers);
+}
+
+/// Model, corpus and layout, then whatever else run.json tells.
+void add_run(Page& page, const RunRecord& run) {
+  page.section("run", "Run");
+  std::vector<std::pair<std::string, std::string>> rows{{"Model", escape_markup(model_name(run))}};
+  std::vector<std::string> told{"model",        "parameters", "steps", "steps_per_epoch",
+                                "global_batch", "replicas",   "corpus"};
+  const auto about = [&](const char* key) {
+    return run.about.contains(key) ? run.about[key] : Json(nullptr);
+  };
+  const auto configured = [&](const char* section, const char* key) {
+    return escape_markup(run.configured(section, key).value_or(""));
+  };
+  if (!about("parameters").is_null()) rows.emplace_back("Parameters", text_of(about("parameters")));
+  std::string corpus = configured("", "corpus");
+  if (!corpus.empty()) corpus = "<code>" + corpus + "</code>";
+  if (!about("corpus").is_null())
+    corpus += (corpus.empty() ? "content <code>" : ", content <code>") + text_of(about("corpus")) + "</code>";
+  if (!corpus.empty()) rows.emplace_back("Corpus", corpus);
+  if (const std::string strategy = configured("sampling", "strategy"); !strategy.empty())
+    rows.emplace_back("Sampling",
+                      strategy + (strategy == "natural"
+                                      ? ""
+                                      : ", balance exponent " + configured("sampling", "balance_exponent")));
+  if (!about("steps").is_null()) {
+    rows.emplace_back(
+        "Steps", text_of(about("steps")) + (about("steps_per_epoch").is_null()
+                                                ? ""
+                                                : ", " + text_of(about("steps_per_epoch")) + " an epoch"));
   }
-
- private:
-  void cell(const std::string& file, const std::string& caption, const Picture& picture) {
-    geo::write_png(output_ / file, picture.width, picture.height, picture.pixels);
-    tiles_ += "<div><img src=\"" + escape_markup(file) + "\" alt=\"" + escape_markup(caption) + "\">" +
-              escape_markup(caption) + "</div>";
+  if (!about("global_batch").is_null()) {
+    const std::string parts = configured("train", "micro_batches"),
+                      size = configured("train", "micro_batch_size");
+    rows.emplace_back("Global batch",
+                      text_of(about("global_batch")) + " tiles" +
+                          (parts.empty() || size.empty() ? "" : ", " + parts + " micro-batches of " + size));
   }
-
-  const Curves& curves_;
-  std::filesystem::path output_;
-  std::string charts_, tiles_;
-};
+  if (!about("replicas").is_null()) {
+    std::string layout = text_of(about("replicas")) + (about("replicas") == 1 ? " replica" : " replicas");
+    if (const std::string precision = configured("train", "precision"); !precision.empty())
+      layout += ", " + precision;
+    if (const std::string reduction = configured("train", "reduction"); !reduction.empty())
+      layout += ", gradients summed by <code>" + reduction + "</code>";
+    rows.emplace_back("Layout", layout);
+  }
+  for (const auto& [key, value] : run.about.items()) {
+    if (std::find(told.begin(), told.end(), key) != told.end()) continue;
+    const std::string text = text_of(value);
+    if (text.empty()) continue;
+    std::string name = in_words(key);
+    name.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(name.front())));
+    rows.emplace_back(name, text);
+  }
+  page.add(facts(rows));
+}
 
 }  // namespace
 
-void write_run_page(const std::filesystem::path& run, const std::vector<ReconstructedTile>& tiles,
-                    const std::filesystem::path& output) {
-  if (!std::filesystem::exists(run / "run.json") || !std::filesystem::exists(run / "metrics.jsonl")) {
-    throw UsageError("this is no run folder: it lacks run.json or metrics.jsonl",
-                     {"report on a run", run.string(), ""});
-  }
-  std::error_code error;
-  std::filesystem::create_directories(output, error);
-  if (error)
-    throw IoError("cannot make the report's folder", error.value(), {"report on a run", output.string(), ""});
-
-  const Curves curves = read_curves(run / "metrics.jsonl");
-  Page page(curves, output);
-  page.chart("loss", {"Loss", "", "total loss"},
-             {{"train", "loss", "train"}, {"validation", "loss", "validation"}});
-  page.losses_by_target();
-  page.chart("lr", {"Learning rate", "", "learning rate"}, {{"train", "lr", "lr"}});
-  page.chart("gradient-norm", {"Gradient norm", "", "L2 norm", true}, {{"train", "gradient_norm", "norm"}});
-  page.chart("speed", {"Speed", "", "images/s"}, {{"train", "images_per_second", "images/s"}});
-  page.chart(
-      "shares", {"Where a step's time goes", "", "share of the step"},
-      {{"train", "data_wait_share", "waiting for data"}, {"train", "communication_share", "communication"}});
-  for (std::size_t i = 0; i < tiles.size(); ++i) page.tile(tiles[i], i);
-  page.write(read_json(run / "run.json"),
-             std::filesystem::exists(run / "config.ini") ? read_text(run / "config.ini") : "");
+std::vector<std::string> write_run_page(const RunRecord& run, const TilePictures& pictures,
+                                        const std::filesystem::path& output) {
+  Page page(output);
+  add_run(page, run);
+  add_curves(page, run);
+  add_sampling(page, run);
+  add_reconstructions(page, pictures.reconstructed);
+  add_attention(page, pictures.attended);
+  add_configuration(page, run);
+  add_files(page, run, output);
+  page.write("Terramill: " + model_name(run), head_of(run, key_numbers(run)));
+  return page.sections();
 }
 
 }  // namespace terramill::report

@@ -37,5 +37,35 @@ TEST(LineChart, SurvivesNothingConstantsAndNonPositiveLogarithms) {
   EXPECT_EQ(logarithmic.find("inf"), std::string::npos);
 }
 
+TEST(LineChart, LongCurvesBecomeMeansWithinTheirRange) {
+  Series series{"loss", {}, {}};
+  for (int i = 1; i <= 1000; ++i) {
+    series.x.push_back(i);
+    series.y.push_back(i % 2 == 0 ? 1 : 3);
+  }
+  ChartOptions options{"Loss", "step", ""};
+  options.points = 100;
+  EXPECT_EQ(points_averaged(options, series), 10u);
+  const std::string svg = line_chart(options, {series});
+  EXPECT_EQ(count(svg, "class=\"band"), 1u);
+  // Each mean is 2: the line is level, half-way between the ends of the axis.
+  const std::size_t line = svg.find("<path class=\"line");
+  const std::string path = svg.substr(line, svg.find("/>", line) - line);
+  EXPECT_EQ(count(path, "L"), 99u);
+}
+
+TEST(LineChart, NeighbouringTicksNeverHaveTheSameLabel) {
+  const std::string svg = line_chart({"Momentum", "step", ""}, {{"", {1, 2}, {0.99600, 0.99601}}});
+  EXPECT_NE(svg.find(">0.996005<"), std::string::npos);
+  EXPECT_LE(count(svg, ">0.996<"), 1u);
+}
+
+TEST(StackedChart, DrawsAnAreaPerShareOverOneAnother) {
+  ChartOptions options{"Phases", "step", ""};
+  options.percent = true;
+  const std::string svg = stacked_chart(options, {{"a", {1, 2}, {0.75, 0.5}}, {"b", {1, 2}, {0.25, 0.5}}});
+  EXPECT_EQ(count(svg, "<path class=\"area"), 2u);
+}
+
 }  // namespace
 }  // namespace terramill::report
