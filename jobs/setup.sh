@@ -8,8 +8,8 @@ usage() {
   cat <<TEXT
 usage: jobs/setup.sh [--check] [--no-tests]
 
-Brings this machine to the state in which jobs/build.sh works: Debian packages, and LibTorch with the tests' Python
-clients in $TERRAMILL_VENV. What is there stays; when all is there, nothing is
+Brings this machine to the state in which jobs/build.sh works: Debian packages, and LibTorch, Arrow and the tests'
+Python clients in $TERRAMILL_VENV. What is there stays; when all is there, nothing is
 downloaded and this takes a second. Downloads are kept under $TERRAMILL_CACHE.
 
 As root on Debian 12 it installs packages. Anyone else gets what modules, conda or an administrator provide: everything
@@ -109,6 +109,7 @@ requirement_files() {
     echo libtorch
     if toolkit_is_here; then echo cuda; fi
   fi
+  echo arrow
   if $tests; then
     echo clients
     if toolkit_is_here; then echo torchgeo; fi

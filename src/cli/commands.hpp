@@ -37,6 +37,8 @@ int tile_show(const Context& context, const std::vector<std::string>& arguments)
 int sample(const Context& context, const std::vector<std::string>& arguments);
 int pretrain(const Context& context, const std::vector<std::string>& arguments);
 int status(const Context& context, const std::vector<std::string>& arguments);
+int embed(const Context& context, const std::vector<std::string>& arguments);
+int show(const Context& context, const std::vector<std::string>& arguments);
 int report(const Context& context, const std::vector<std::string>& arguments);
 int eval_knn(const Context& context, const std::vector<std::string>& arguments);
 int eval_linear(const Context& context, const std::vector<std::string>& arguments);

@@ -17,6 +17,8 @@ const std::vector<CommandEntry>& commands() {
       {"pretrain", "train a model on a corpus, or go on with a run", pretrain},
       {"eval knn", "test frozen features by nearest neighbours", eval_knn},
       {"eval linear", "test frozen features by a linear probe", eval_linear},
+      {"embed", "write features of tiles, or a feature map of a scene", embed},
+      {"show", "draw what a model attends to, or what it reconstructs", show},
       {"status", "tell how far a run is, the time left and its last checkpoint", status},
       {"report", "draw a run: losses, rates and reconstructed tiles", report},
       {"doctor", "tell versions and abilities of what Terramill stands on, and measure a file system",

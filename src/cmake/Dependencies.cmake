@@ -27,3 +27,4 @@ if(HDF5_IS_PARALLEL)
 endif()
 
 include(LibTorch)
+include(Arrow)

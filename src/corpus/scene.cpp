@@ -136,6 +136,15 @@ Scene Scene::open_raster(const std::filesystem::path& file, const std::string& m
   return Scene(std::make_unique<State>(std::move(mapping), std::move(place)));
 }
 
+void Scene::set_window(int edge) {
+  if (edge < 1 || edge > std::min(state_->grid.width, state_->grid.height)) {
+    throw UsageError("a window of " + std::to_string(edge) + " pixels does not fit the scene of " +
+                         std::to_string(state_->grid.width) + " x " + std::to_string(state_->grid.height),
+                     {"read a scene", state_->place.id, ""});
+  }
+  state_->mapping.schema.height = state_->mapping.schema.width = edge;
+}
+
 Tile Scene::read(int column, int row) {
   State& s = *state_;
   const Schema& schema = s.mapping.schema;

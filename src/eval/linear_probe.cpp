@@ -130,9 +130,10 @@ at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& truth, const at::
   return -(at::log_softmax(logits, 2) * weighted.unsqueeze(1)).sum() / weighted.sum().clamp_min(1e-30);
 }
 
+/// Accuracy or micro F1; -1 for a probe that diverged.
 double quality(const at::Tensor& logits, const at::Tensor& membership, bool multi_label) {
   if (!logits.isfinite().all().item<bool>()) return -1;
-  if (multi_label) return metrics(multi_label_answers(logits, membership, 0)).back();
+  if (multi_label) return metrics(multi_label_answers(logits, membership, 0)).front();
   return metrics(single_label_answers(logits, membership)).front();
 }
 

@@ -14,23 +14,6 @@ namespace {
 
 using corpus::Kind;
 
-/// Index rows to draw: of the validation split, or of all tiles where it is empty.
-std::vector<std::uint64_t> choose_rows(const corpus::IndexReader& index, int count) {
-  const auto columns = index.read(0, index.rows(), corpus::kSplit);
-  std::vector<std::uint64_t> held_out;
-  for (std::uint64_t row = 0; row < index.rows(); ++row) {
-    if (columns.split[row] == static_cast<std::uint8_t>(corpus::Split::kValidation)) held_out.push_back(row);
-  }
-  const std::uint64_t available = held_out.empty() ? index.rows() : held_out.size();
-  const std::uint64_t wanted = std::min<std::uint64_t>(available, static_cast<std::uint64_t>(count));
-  std::vector<std::uint64_t> rows;
-  for (std::uint64_t i = 0; i < wanted; ++i) {
-    const std::uint64_t place = i * available / wanted;
-    rows.push_back(held_out.empty() ? place : held_out[place]);
-  }
-  return rows;
-}
-
 /// Predictions [B, p p C, h, w], c fastest, as images [B, C, h p, w p].
 at::Tensor to_images(const at::Tensor& prediction, std::int64_t patch) {
   const std::int64_t b = prediction.size(0), h = prediction.size(2), w = prediction.size(3);
@@ -60,7 +43,29 @@ std::span<const T> values(const at::Tensor& tensor) {
 
 }  // namespace
 
+std::vector<std::uint64_t> rows_to_show(const std::filesystem::path& corpus, int count) {
+  const corpus::IndexReader index(corpus / corpus::kIndexFile);
+  const auto columns = index.read(0, index.rows(), corpus::kSplit);
+  std::vector<std::uint64_t> held_out;
+  for (std::uint64_t row = 0; row < index.rows(); ++row) {
+    if (columns.split[row] == static_cast<std::uint8_t>(corpus::Split::kValidation)) held_out.push_back(row);
+  }
+  const std::uint64_t available = held_out.empty() ? index.rows() : held_out.size();
+  const std::uint64_t wanted = std::min<std::uint64_t>(available, static_cast<std::uint64_t>(count));
+  std::vector<std::uint64_t> rows;
+  for (std::uint64_t i = 0; i < wanted; ++i) {
+    const std::uint64_t place = i * available / wanted;
+    rows.push_back(held_out.empty() ? place : held_out[place]);
+  }
+  return rows;
+}
+
 std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config, int count) {
+  return reconstruct(config, rows_to_show(config.corpus, count));
+}
+
+std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config,
+                                           const std::vector<std::uint64_t>& rows) {
   const torch::NoGradGuard no_grad;
   const mpi::Communicator self = mpi::Communicator::self();
   const corpus::Manifest manifest = corpus::read_manifest(config.corpus);
@@ -71,7 +76,6 @@ std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config, 
   loader::Loader loader(config.corpus, setup.requests, options);
 
   const corpus::IndexReader index(std::filesystem::path(config.corpus) / "index.h5");
-  const std::vector<std::uint64_t> rows = choose_rows(index, count);
   const loader::MicroBatch loaded = loader.load_tiles(rows);
   const model::MpmaeBatch batch =
       train::make_batch(loaded, setup, config.model.mask_ratio, static_cast<std::uint64_t>(config.train.seed),

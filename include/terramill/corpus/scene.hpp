@@ -39,6 +39,8 @@ class Scene {
   /// Bit m: the scene has files of modality m of the schema.
   std::uint32_t present() const noexcept;
 
+  /// Reads windows of `edge` x `edge` pixels from now on. UsageError where the scene is smaller.
+  void set_window(int edge);
   /// The window whose upper left pixel is (column, row), as a tile. UsageError when it leaves the scene,
   /// FormatError when a raster cannot be read.
   Tile read(int column, int row);

@@ -30,5 +30,11 @@ struct ReconstructedTile {
 /// patch, as is usual for masked autoencoders. IoError, FormatError or UsageError when corpus or run cannot
 /// be read or do not fit.
 std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config, int count);
+/// The same of these rows of the index.
+std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config,
+                                           const std::vector<std::uint64_t>& rows);
+
+/// Up to `count` index rows, evenly spaced over the validation split, or over all tiles where it is empty.
+std::vector<std::uint64_t> rows_to_show(const std::filesystem::path& corpus, int count);
 
 }  // namespace terramill::report

@@ -24,7 +24,8 @@ def gdalinfo(path):
 def pixels(path, dtype, shape):
     """The values of a GeoTIFF, by way of GDAL's plainest format."""
     raw = path.with_suffix(".raw")
-    subprocess.run(["gdal_translate", "-q", "-of", "ENVI", path, raw], check=True, capture_output=True)
+    subprocess.run(["gdal_translate", "-q", "-of", "ENVI", "-co", "INTERLEAVE=BSQ", path, raw], check=True,
+                   capture_output=True)
     return numpy.fromfile(raw, dtype=dtype).reshape(shape)
 
 
