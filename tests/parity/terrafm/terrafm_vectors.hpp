@@ -18,7 +18,7 @@ namespace terramill::parity {
 using Results = std::multimap<std::string, at::Tensor>;
 
 inline bool is_float32(const std::string& name) {
-  return name.starts_with("f32/") || name.find("/f32/") != std::string::npos;
+  return name.starts_with("f32/") || name.find("/f32/") != std::string::npos || name.ends_with("_f32");
 }
 
 inline std::string without_precision(std::string name) {
