@@ -1,6 +1,7 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
+#include <terramill/core/progress.hpp>
 #include <terramill/eval/bootstrap.hpp>
 #include <terramill/eval/metrics.hpp>
 #include <terramill/eval/protocol.hpp>
@@ -165,6 +166,8 @@ std::vector<Outcome> Evaluation::classify_by_neighbours() const {
                            {options_.k, options_.knn_temperature});
       outcome.runs.push_back(answers_of(votes, 0.5, std::min<std::int64_t>(5, options_.k)));
     }
+    log::info("{}: {} test tiles classified by {} of {} training tiles", contender.name, test_.size(),
+              std::min(options_.k, static_cast<std::int64_t>(train_.size())), train_.size());
   }
   return outcomes;
 }
@@ -185,6 +188,8 @@ std::vector<Outcome> Evaluation::probe() const {
     return static_cast<int>(job % static_cast<std::size_t>(comm_.size()));
   };
   mpi::all_or_none(comm_, [&] {
+    const auto ranks = static_cast<std::size_t>(comm_.size());
+    Progress progress("linear probes", (jobs + ranks - 1) / ranks, "probes");  // of rank 0, who has most
     for (std::size_t job = 0; job < jobs; ++job) {
       if (owner(job) != comm_.rank()) continue;
       const Contender& contender = contenders_[job / seeds];
@@ -192,7 +197,7 @@ std::vector<Outcome> Evaluation::probe() const {
       const double* scores = result.scores.const_data_ptr<double>();
       results[job].assign(scores, scores + result.scores.numel());
       results[job].push_back(result.learning_rate);
-      log::debug("{}: learning rate {}", contender.name, result.learning_rate);
+      progress.add();
     }
   });
   std::vector<Outcome> outcomes(contenders_.size());
@@ -204,6 +209,8 @@ std::vector<Outcome> Evaluation::probe() const {
     Outcome& outcome = outcomes[job / seeds];
     outcome.runs.push_back(answers_of(scores, 0, 5));
     outcome.learning_rates.push_back(results[job].back());
+    log::info("linear probe on {}, seed {}: validation chose the learning rate {}",
+              contenders_[job / seeds].name, seed(static_cast<int>(job % seeds)), results[job].back());
   }
   return outcomes;
 }

@@ -29,17 +29,18 @@ struct ProbeSamples {
 };
 
 struct ProbeResult {
-  at::Tensor scores;               ///< [Q, C] float64: logits of the queries
-  double learning_rate = 0;        ///< the one chosen
-  std::vector<double> validation;  ///< per learning rate: accuracy or mAP on `validation`; -1: it diverged
+  at::Tensor scores;         ///< [Q, C] float64: logits of the queries
+  double learning_rate = 0;  ///< the one chosen
+  std::vector<double>
+      validation;  ///< per learning rate: accuracy or micro F1 on `validation`; -1: it diverged
 };
 
 /// Trains BatchNorm1d and a linear layer once for each learning rate, all at the same time: same batches,
 /// same initial weights (LibTorch's defaults). AdamW with betas 0.9 and 0.999; the rate follows
 /// train::CosineSchedule by step. Loss: cross entropy, or MultiLabelSoftMarginLoss where `multi_label`. The
-/// learning rate of highest accuracy (mAP) on `validation` after the last epoch is chosen, the lower of equal
-/// ones, and classifies `queries` [Q, d]. Weights come from Philox(seed, kInitialisation), the order of the
-/// samples from Philox(seed, kShuffle, epoch). UsageError for an option out of its range or without
+/// learning rate of highest accuracy (micro F1) on `validation` after the last epoch is chosen, the lower of
+/// equal ones, and classifies `queries` [Q, d]. Weights come from Philox(seed, kInitialisation), the order of
+/// the samples from Philox(seed, kShuffle, epoch). UsageError for an option out of its range or without
 /// validation samples.
 ProbeResult linear_probe(const ProbeSamples& training, const ProbeSamples& validation,
                          const at::Tensor& queries, bool multi_label, const ProbeOptions& options,

@@ -7,6 +7,13 @@ import tempfile
 
 from support.program import SHARED, SMALL_MODEL, SOURCE, error_of, invented_corpus, newest_checkpoint, require, run
 
+SMALL_TERRAFM = [
+    "--model.family", "terrafm", "--model.image_size", "32", "--model.patch_size", "8", "--terrafm.embed_dim", "16",
+    "--terrafm.depth", "2", "--terrafm.heads", "2", "--terrafm.fusion_heads", "4", "--dino.hidden_dim", "16",
+    "--dino.bottleneck_dim", "8", "--dino.out_dim", "32", "--dino.local_crops", "1", "--dino.local_size", "16",
+]
+RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "2", "--train.steps", "3", "--train.warmup_steps",
+          "1", "--loader.threads", "1"]
 SPLIT = ["--label", "land_cover", "--test-share", "0.3", "--split-seed", "3"]
 
 
@@ -21,8 +28,11 @@ def check(result, metrics, tiles):
         require(list(entry["metrics"]) == metrics, f"{name} has the metrics {metrics}")
         for metric, estimate in entry["metrics"].items():
             low, high = estimate["interval"]
-            require(0 <= low <= estimate["mean"] <= high <= 1, f"{name}, {metric}: {estimate}")
-        require(sum(map(sum, entry["confusion"])) == split["test_tiles"], "the confusion matrix holds all test tiles")
+            require(0 <= low <= high <= 1, f"{name}, {metric}: {estimate}")
+            # Rare classes are missing from most resamples: a mean over classes may lie outside of its interval.
+            require(metric in ("macro_f1", "mAP") or low <= estimate["mean"] <= high, f"{name}, {metric}: {estimate}")
+        require(result["multi_label"] or sum(map(sum, entry["confusion"])) == split["test_tiles"],
+                "the confusion matrix holds all test tiles")
     require(len(result["results"]["untrained"]["runs"]) == result["protocol"]["seeds"], "a run per seed")
     weights = result["results"]["untrained"]["weights"]
     require(len(set(weights)) == len(weights) and result["model"]["weights"] not in weights, "weights differ")
@@ -50,8 +60,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         corpus, trained = invented_corpus(scratch, tiles=90), scratch / "run"
-        run("pretrain", "--corpus", corpus, "--output", trained, *SMALL_MODEL, "--train.micro_batch_size", "4",
-            "--train.micro_batches", "2", "--train.steps", "3", "--train.warmup_steps", "1")
+        run("pretrain", "--corpus", corpus, "--output", trained, *SMALL_MODEL, *RECIPE)
         of_run = ["--checkpoint", trained, "--corpus", corpus, *SPLIT, "--batch-size", "16", "--bootstrap", "50"]
         single = ["accuracy", "top5", "macro_f1", "micro_f1"]
 
@@ -79,6 +88,20 @@ def main():
         require("class token" in error_of("eval", "knn", *of_run, "--pooling", "cls", code=2),
                 "an MP-MAE has no class token")
 
+        dino = scratch / "dino"
+        run("pretrain", "--corpus", corpus, "--output", dino, *SMALL_TERRAFM, *RECIPE)
+        of_dino = ["knn", "--checkpoint", dino, "--corpus", corpus, *SPLIT, "--batch-size", "16", "--bootstrap", "20"]
+        teacher = on_every_rank_count(scratch, *of_dino)
+        check(teacher, single, 90)
+        student = json.loads(run("eval", *of_dino, "--weights", "student", "--pooling", "mean", "--sensor", "s2_l2a",
+                                 "--json"))
+        require(student["model"]["weights"] != teacher["model"]["weights"],
+                "teacher and student have their own weights")
+        require(list(student["model"]["input"]) == ["sentinel2"] and "sentinel1" in teacher["model"]["input"],
+                "--sensor chooses what TerraFM looks at")
+        require("sensor" in error_of("eval", *of_dino, "--sensor", "s3", code=2), "an unknown sensor is refused")
+        print("TerraFM: 1, 2 and 3 ranks give the same bytes")
+
         chips = SHARED / "data/real/eurosat_ms"
         if chips.exists():
             real = scratch / "eurosat"
@@ -87,7 +110,18 @@ def main():
             of_real = ["--checkpoint", trained, "--corpus", real, "--test-share", "0.3", "--bootstrap", "20"]
             require("--input" in error_of("eval", "knn", *of_real, code=2), "the advice names the modality to take")
             check(json.loads(run("eval", "knn", *of_real, "--input", "s2_l1c", "--json")), single, 202)
-            print("an encoder of schema mmearth looks at tiles of schema majortom")
+            check(json.loads(run("eval", "knn", "--checkpoint", dino, *of_real[2:], "--json")), single, 202)
+            several = scratch / "several.ini"
+            several.write_text((SOURCE / "data-prep/bigearthnet.ini").read_text().replace(
+                "tile_size = 120", "tile_size = 40\ncut = yes"))
+            run("corpus", "build", "--source", "geotiff", "--input", SHARED / "data/real/bigearthnet_pairs",
+                "--mapping", several, "--output", scratch / "bigearthnet")
+            of_pairs = ["--checkpoint", dino, "--corpus", scratch / "bigearthnet", "--test-share", "0.3", "--bootstrap",
+                        "20"]
+            many = ["micro_f1", "macro_f1", "mAP"]
+            check(json.loads(run("eval", "knn", *of_pairs, "--k", "3", "--json")), many, 54)
+            check(json.loads(run("eval", "linear", *of_pairs, "--validation-share", "0.3", "--json")), many, 54)
+            print("encoders of schema mmearth look at tiles of schema majortom")
 
 
 if __name__ == "__main__":
