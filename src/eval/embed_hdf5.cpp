@@ -1,7 +1,6 @@
 #include "embed_writer.hpp"
 
 #include <terramill/core/error.hpp>
-#include <terramill/core/file.hpp>
 #include <terramill/core/hdf5.hpp>
 
 #include <algorithm>
@@ -13,9 +12,10 @@ constexpr const char* kFeatures = "features";
 
 class Hdf5Writer final : public FeatureWriter {
  public:
-  Hdf5Writer(std::filesystem::path path, const FeatureFileHead& head) : path_(std::move(path)), head_(head) {
+  Hdf5Writer(std::filesystem::path path, const FeatureFileHead& head)
+      : output_(std::move(path)), path_(output_.path()), head_(head) {
     const h5::Lock lock(h5::mutex());
-    file_ = h5::create_file(temporary_name(path_));
+    file_ = h5::create_file(output_.temporary());
     std::vector<hsize_t> shape = row_shape(head_.rows);
     const h5::Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
                            "describe features", path_.string());
@@ -66,7 +66,7 @@ class Hdf5Writer final : public FeatureWriter {
     }
     features_.reset();
     file_.reset();
-    publish(temporary_name(path_), path_);
+    output_.publish();
   }
 
  private:
@@ -95,7 +95,8 @@ class Hdf5Writer final : public FeatureWriter {
     h5::write_dataset<T>(file_, name, shape, values);
   }
 
-  std::filesystem::path path_;
+  PendingFile output_;
+  const std::filesystem::path& path_;
   FeatureFileHead head_;
   h5::Handle file_, features_;
   std::vector<corpus::TileRecord> records_;

@@ -1,7 +1,6 @@
 #include "embed_writer.hpp"
 
 #include <terramill/core/error.hpp>
-#include <terramill/core/file.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -42,8 +41,8 @@ class Checker {
 class ParquetWriter final : public FeatureWriter {
  public:
   ParquetWriter(std::filesystem::path path, const FeatureFileHead& head)
-      : path_(std::move(path)),
-        check_(path_),
+      : output_(std::move(path)),
+        check_(output_.path()),
         head_(head),
         features_(arrow::default_memory_pool(), std::make_shared<arrow::FloatBuilder>(),
                   static_cast<std::int32_t>(head.shape.front())) {
@@ -56,7 +55,7 @@ class ParquetWriter final : public FeatureWriter {
     fields_.push_back(arrow::field("model", arrow::utf8(), false));
     fields_.push_back(arrow::field("feature", features_.type(), false));
     schema_ = arrow::schema(fields_);
-    file_ = check_(arrow::io::FileOutputStream::Open(temporary_name(path_).string()));
+    file_ = check_(arrow::io::FileOutputStream::Open(output_.temporary().string()));
     parquet::WriterProperties::Builder properties;
     properties.compression(parquet::Compression::ZSTD)->disable_dictionary("feature.list.element");
     writer_ = check_(
@@ -86,7 +85,7 @@ class ParquetWriter final : public FeatureWriter {
         {"ARROW:schema"}, {arrow::util::base64_encode(std::string_view(*schema))})));
     check_(writer_->Close());
     check_(file_->Close());
-    publish(temporary_name(path_), path_);
+    output_.publish();
   }
 
  private:
@@ -143,7 +142,7 @@ class ParquetWriter final : public FeatureWriter {
         {{"version", "1.1.0"}, {"primary_column", "geometry"}, {"columns", {{"geometry", column}}}});
   }
 
-  std::filesystem::path path_;
+  PendingFile output_;
   Checker check_;
   FeatureFileHead head_;
   arrow::StringBuilder ids_, models_;

@@ -17,6 +17,7 @@
 #include <cstring>
 #include <limits>
 #include <numbers>
+#include <optional>
 #include <system_error>
 
 #include <torch/torch.h>
@@ -163,12 +164,25 @@ Json wanted_statistics(const corpus::Scene& scene) {
   return wanted;
 }
 
+/// A folder that goes with the scope.
+class ScratchFolder {
+ public:
+  explicit ScratchFolder(fs::path path) : path_(std::move(path)) { fs::create_directories(path_); }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+
+ private:
+  fs::path path_;
+};
+
 /// A corpus of one tile without values, which says what the scene has.
 void describe_scene(const corpus::Scene& scene, const fs::path& folder) {
-  fs::create_directories(folder);
   corpus::Manifest manifest;
   manifest.schema = scene.schema();
-  manifest.index_only = true;
   manifest.tiles = 1;
   corpus::TileRecord record;
   record.tile_id = scene.id();
@@ -200,13 +214,14 @@ int scene_window(int wanted, int patch_size, const geo::Grid& scene) {
 std::unique_ptr<FeatureModel> open_scene_model(const FeatureModelOptions& options, const corpus::Scene& scene,
                                                const fs::path& beside, const mpi::Communicator& comm) {
   const fs::path folder = beside.parent_path() / ("." + beside.filename().string() + ".scene");
+  std::optional<ScratchFolder> scratch;
   mpi::all_or_none(comm, [&] {
-    if (comm.rank() == 0) describe_scene(scene, folder);
+    if (comm.rank() != 0) return;
+    scratch.emplace(folder);
+    describe_scene(scene, folder);
   });
   auto model = open_feature_model(options, folder, comm);
   comm.barrier();
-  std::error_code ignored;
-  if (comm.rank() == 0) fs::remove_all(folder, ignored);
   return model;
 }
 

@@ -1,12 +1,13 @@
 #include "embed_writer.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/file.hpp>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <system_error>
 
 namespace terramill::eval {
 namespace {
@@ -69,6 +70,18 @@ std::vector<geo::LonLat> corners_of(const geo::Grid& grid) {
 bool is_parquet(const std::filesystem::path& path) { return path.extension() == ".parquet"; }
 
 }  // namespace
+
+PendingFile::~PendingFile() {
+  std::error_code ignored;
+  if (!published_) std::filesystem::remove(temporary(), ignored);
+}
+
+std::filesystem::path PendingFile::temporary() const { return temporary_name(path_); }
+
+void PendingFile::publish() {
+  terramill::publish(temporary(), path_);
+  published_ = true;
+}
 
 Geometry geometry_of(const corpus::TileRecord& record, const geo::Grid& window) {
   Geometry geometry;

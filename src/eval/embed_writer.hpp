@@ -29,6 +29,24 @@ struct FeatureRows {
   std::vector<float> values;  ///< [rows, shape]
 };
 
+/// A file under its temporary name, which goes with the scope unless it is published.
+class PendingFile {
+ public:
+  explicit PendingFile(std::filesystem::path path) : path_(std::move(path)) {}
+  ~PendingFile();
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  std::filesystem::path temporary() const;
+  /// Syncs it and gives it its own name.
+  void publish();
+
+ private:
+  std::filesystem::path path_;
+  bool published_ = false;
+};
+
 /// Writes a file of features row by row. The bytes depend on the rows alone, not on how they are cut into
 /// calls. Throws LibraryError or IoError with the path.
 class FeatureWriter {

@@ -31,8 +31,8 @@ struct EmbedSummary {
 /// Writes the features of a corpus's tiles, in the order of its index; the form of the files is told in
 /// docs/formats.md. Ranks compute whole micro-batches in turn and rank 0 writes: memory is bounded by them,
 /// and the file is the same for any number of ranks. It gets its name when it is complete. UsageError for an
-/// output of no known form or a pooling that the model does not have; IntegrityError, naming the tile, where
-/// one cannot be read. Collective.
+/// output of no known form or a pooling that the model does not have; IntegrityError, naming shard and row,
+/// where one cannot be read. Collective.
 EmbedSummary embed_corpus(const mpi::Communicator& comm, const FeatureModel& model,
                           const EmbedOptions& options);
 

@@ -4,7 +4,7 @@ import json
 import pathlib
 import tempfile
 
-from support.program import SMALL_MODEL, error_of, invented_corpus, require, run, skip
+from support.program import SMALL_MODEL, SMALL_TERRAFM, error_of, invented_corpus, require, run, skip
 
 try:
     from PIL import Image
@@ -39,6 +39,9 @@ def main():
         wanted = index["tiles"][1]["tile_id"]
         index = json.loads(run(*show, "--ids", wanted, "--corpus", corpus, "--json"))
         require([tile["tile_id"] for tile in index["tiles"]] == [wanted], "--ids chooses tiles")
+        run("pretrain", "--corpus", corpus, "--output", scratch / "terrafm", *SMALL_TERRAFM, *RECIPE)
+        run("show", "--checkpoint", scratch / "terrafm", "--output", scratch / "attention", "--tiles", 2)
+        check(scratch / "attention", 2, {"image", "attention", "attention-0", "attention-1", "attention-2"})
         require("nosuchtile" in error_of(*show, "--ids", "nosuchtile", code=2), "an unknown tile is named")
 
 
