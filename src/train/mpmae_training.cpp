@@ -89,7 +89,14 @@ at::Tensor MpmaeTask::features(const loader::MicroBatch& loaded) {
   const model::MpmaeBatch batch =
       make_batch(loaded, setup_, config_.model.mask_ratio, static_cast<std::uint64_t>(config_.train.seed), 0,
                  mesh_.device(), dtype_);
-  return model_->encode(batch.input, at::zeros_like(batch.mask)).mean({2, 3});
+  // One by one: GRN looks at all active sites of what is encoded together.
+  std::vector<at::Tensor> rows;
+  const at::Tensor nothing_removed = at::zeros_like(batch.mask);
+  for (std::int64_t b = 0; b < loaded.size(); ++b) {
+    rows.push_back(
+        model_->encode(batch.input.narrow(0, b, 1), nothing_removed.narrow(0, b, 1)).mean({2, 3}));
+  }
+  return at::cat(rows);
 }
 
 std::string MpmaeTask::description() const {

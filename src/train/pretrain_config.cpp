@@ -123,6 +123,10 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.validate_every", &o.validate_every, "validation interval; 0: at the end only", "steps");
   table.add("train.validation_tiles", &o.validation_tiles, "tiles of the validation split to use at most",
             "tiles");
+  table.add("train.knn_every", &o.knn_every,
+            "interval of kNN from training to validation tiles by frozen features, and at the end; 0: none",
+            "steps");
+  table.add("train.knn_tiles", &o.knn_tiles, "tiles of each split to use at most for it", "tiles");
 }
 
 /// Options that say where and how, not what: free to change between sessions of one run.
@@ -140,6 +144,8 @@ const std::set<std::string>& operational_options() {
                                               "train.intra_op_threads",
                                               "train.stop_after",
                                               "train.validate_every",
+                                              "train.knn_every",
+                                              "train.knn_tiles",
                                               "checkpoint.every",
                                               "checkpoint.keep",
                                               "loader.threads",
@@ -291,6 +297,8 @@ void validate(const PretrainConfig& config) {
   demand(t.intra_op_threads >= 1, "train.intra_op_threads", "at least 1");
   demand(t.validate_every >= 0, "train.validate_every", "0 or more");
   demand(t.validation_tiles >= 0, "train.validation_tiles", "0 or more");
+  demand(t.knn_every >= 0, "train.knn_every", "0 or more");
+  demand(t.knn_tiles >= 1, "train.knn_tiles", "at least 1");
   demand(config.checkpoint.every >= 0, "checkpoint.every", "0 or more");
   demand(config.checkpoint.keep >= 1, "checkpoint.keep", "at least 1");
 }

@@ -1,4 +1,5 @@
 #include "mpmae_training.hpp"
+#include "online_knn.hpp"
 #include "run_state.hpp"
 #include "sampling_record.hpp"
 #include "terrafm_training.hpp"
@@ -86,6 +87,7 @@ class Session {
   void describe() const;
   void step();
   void validate();
+  void test_features();
   void save();
   Scalars named_losses(const std::vector<double>& losses) const;
   std::vector<parallel::NamedTensor> state_tensors() const;
@@ -104,6 +106,7 @@ class Session {
   parallel::GradientBuffer gradients_;
   parallel::AdamW optimiser_;
   Validation validation_;
+  std::optional<OnlineKnn> knn_;
   StopRequest stop_;
   std::optional<MetricsWriter> metrics_;
   RunState state_;
@@ -132,6 +135,7 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config, c
                  {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}),
       validation_(mesh_, config, *task_) {
   const TrainOptions& t = config.train;
+  if (t.knn_every > 0) knn_.emplace(mesh_, config, *task_);
   const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
   total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
   task_->set_length(total_steps_, static_cast<std::int64_t>(feed_.steps_per_epoch()));
@@ -181,6 +185,7 @@ void Session::describe() const {
   log::info("{} replicas share {} micro-batches of {} tiles; {} steps, {} an epoch", mesh_.dp(),
             shape_.micro_batches, shape_.micro_batch_size, total_steps_, state_.steps_per_epoch);
   if (validation_.tiles() == 0) log::info("the corpus has no validation tiles: no validation loss");
+  if (knn_ && !knn_->possible()) log::info("training or validation tiles have no class: no kNN");
   const std::filesystem::path run = config_.output;
   write_file_durably(run / "config.ini", table_.to_ini());
   Json about = task_->about();
@@ -280,6 +285,14 @@ void Session::validate() {
   log::info("step {}: validation loss {:.6f}", state_.step, losses[0]);
 }
 
+void Session::test_features() {
+  if (!knn_ || !knn_->possible()) return;
+  const double accuracy = knn_->run();
+  if (metrics_) metrics_->write("knn", state_.step, {{"accuracy", accuracy}});
+  log::info("step {}: kNN tells the {} of {:.1f} % of the validation tiles", state_.step, knn_->target(),
+            100 * accuracy);
+}
+
 void Session::save() {
   if (saved_step_ == state_.step) return;
   // Each replica knows the tiles that it had to replace; the checkpoint keeps all of them.
@@ -317,6 +330,7 @@ ExitCode Session::run() {
     stop_agreed_ = world_.max(static_cast<int>(stop_.pending())) != 0;
     const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
     if (due(config_.train.validate_every) && state_.step < total_steps_) validate();
+    if (due(config_.train.knn_every) && state_.step < total_steps_) test_features();
     if (due(config_.checkpoint.every)) save();
   }
   save();
@@ -326,6 +340,7 @@ ExitCode Session::run() {
     return ExitCode::kStopped;
   }
   validate();
+  test_features();
   return ExitCode::kDone;
 }
 

@@ -22,7 +22,7 @@ class MetricsWriter {
   /// dropped, and so is a line torn by a kill: the file then reads as if the run had never been disturbed.
   MetricsWriter(const std::filesystem::path& run, std::int64_t first_step);
 
-  /// `kind`: "train" or "validation"; tags in TensorBoard are kind/name.
+  /// `kind`: "train", "validation" or "knn"; tags in TensorBoard are kind/name.
   void write(const std::string& kind, std::int64_t step, const Scalars& values);
 
  private:

@@ -78,6 +78,8 @@ struct TrainOptions {
   std::int64_t stop_after = 0;      ///< end with a checkpoint after this step, when > 0; the schedule stays
   std::int64_t validate_every = 0;  ///< steps; 0: at the end only
   std::int64_t validation_tiles = 1024;
+  std::int64_t knn_every = 0;     ///< steps between kNN tests of the features; 0: none
+  std::int64_t knn_tiles = 1000;  ///< of each split at most
 };
 
 struct CheckpointOptions {
