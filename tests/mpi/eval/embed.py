@@ -18,6 +18,8 @@ except ImportError as missing:
     skip(f"a Python package is missing ({missing}); jobs/setup.sh installs it")
 
 CELL = SHARED / "data/real/majortom_s2l2a"
+CHIP = SHARED / "data/real/multimodal/S2L2A/433D_629L_3_1.tif"
+BANDS = "B1,B2,B3,B4,B5,B6,B7,B8,B8A,B9,B11,B12"
 RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "2", "--train.steps", "2",
           "--train.warmup_steps", "1"]
 
@@ -125,6 +127,22 @@ def maps_lie_where_the_scene_does(scratch, folder):
                                    for k in ("upperLeft", "lowerRight")})
 
 
+def patches_without_data_are_no_data(scratch, folder):
+    padded = scratch / "padded.tif"
+    subprocess.run(["gdal_translate", "-q", "-srcwin", "-64", "0", "288", "224", "-a_nodata", "0", CHIP, padded],
+                   check=True, capture_output=True)
+    told = json.loads(run("embed", "--checkpoint", folder, "--scene", padded, "--input", "s2_l2a", "--bands", BANDS,
+                          "--output", scratch / "padded-map.tif", "--json"))
+    require(told["empty_patches"] == 8 * 28, f"eight columns of patches have no data: {told}")
+    values = pixels(scratch / "padded-map.tif").reshape(told["bands"], 28, 36)
+    require(numpy.isnan(values[:, :, :8]).all() and numpy.isfinite(values[:, :, 8:]).all(), "these are no-data")
+    away = gdalinfo(CHIP)["geoTransform"][0] - gdalinfo(scratch / "padded-map.tif")["geoTransform"][0]
+    require(away == 640, "the map begins where the file does")
+    message = error_of("embed", "--checkpoint", folder, "--scene", padded, "--input", "s2_l2a", "--bands", "B1,B2",
+                       "--output", scratch / "x.tif", code=2)
+    require("12 bands" in message, f"a wrong number of bands is refused: {message}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
@@ -135,6 +153,7 @@ def main():
         if not CELL.is_dir():
             skip("the shared data is not here; what needs none of it holds")
         maps_lie_where_the_scene_does(scratch, folder)
+        patches_without_data_are_no_data(scratch, folder)
 
 
 if __name__ == "__main__":
