@@ -14,7 +14,7 @@ constexpr std::uint64_t kBlock = 1 << 16;
 }  // namespace
 
 Eligible find_eligible(const mpi::Communicator& comm, const std::filesystem::path& corpus,
-                       const SamplingOptions& options) {
+                       const SamplingOptions& options, bool none_is_fine) {
   corpus::Manifest manifest;
   mpi::all_or_none(comm, [&] { manifest = corpus::read_manifest(corpus); });
   validate(options, manifest.schema);
@@ -38,7 +38,7 @@ Eligible find_eligible(const mpi::Communicator& comm, const std::filesystem::pat
   Eligible eligible;
   eligible.filters = filters.steps(passed);
   if (!region.empty()) eligible.region_hash = xxh3(region);
-  if (passed.back() == 0) refuse_nothing(passed.front(), eligible.filters);
+  if (passed.back() == 0 && !none_is_fine) refuse_nothing(passed.front(), eligible.filters);
   eligible.rows = comm.all_gather(std::span<const std::uint64_t>(own));
   return eligible;
 }
