@@ -22,15 +22,19 @@ namespace {
 /// Names under which the encoder stands in the whole model.
 constexpr const char* kEncoder = "encoder.";
 
-/// The modality and bands that a run looks at: as it recorded them, or as its corpus gives them.
-loader::Request input_of(const RunRecord& run) {
+/// The modalities and bands that a run looks at: as it recorded them, or as its corpus gives them.
+std::vector<loader::Request> inputs_of(const RunRecord& run) {
   const fs::path record = run.folder / "run.json";
   if (fs::exists(record)) {
     const Json about = read_json(record);
     if (about.contains("input")) {
-      const Json& input = about.at("input");
-      return {json_get<std::string>(input, "modality", record.string()),
-              json_get<std::vector<std::string>>(input, "bands", record.string()), loader::Form::kNormalised};
+      std::vector<loader::Request> inputs;
+      for (const Json& input : about.at("input")) {
+        inputs.push_back({json_get<std::string>(input, "modality", record.string()),
+                          json_get<std::vector<std::string>>(input, "bands", record.string()),
+                          loader::Form::kNormalised});
+      }
+      return inputs;
     }
   }
   if (!fs::exists(fs::path(run.config.corpus) / corpus::kManifestFile)) {
@@ -39,10 +43,11 @@ loader::Request input_of(const RunRecord& run) {
         {"open a trained model", run.folder.string(), "bring back the corpus " + run.config.corpus});
   }
   const corpus::Manifest manifest = corpus::read_manifest(run.config.corpus);
-  return train::fit_to_corpus(
-             run.config.model, manifest,
-             train::tiles_per_modality(mpi::Communicator::self(), run.config.corpus, manifest))
-      .requests.front();
+  train::MpmaeSetup setup =
+      train::fit_to_corpus(run.config.model, manifest,
+                           train::tiles_per_modality(mpi::Communicator::self(), run.config.corpus, manifest));
+  setup.requests.resize(setup.inputs);
+  return setup.requests;
 }
 
 /// The request for the same bands of the corpus at hand.
@@ -86,9 +91,17 @@ class MpmaeFeatures : public FeatureModel {
                 const mpi::Communicator& comm)
       : device_(parallel::select_device(options.device, comm)), patch_size_(run.config.model.patch_size) {
     const corpus::Manifest manifest = corpus::read_manifest(corpus);
-    const loader::Request trained = input_of(run);
-    requests_ = {request_for(trained, options.input, manifest.schema)};
-    statistics_ = fit_statistics(run, {trained.modality}, requests_, corpus, manifest);
+    const std::vector<loader::Request> trained = inputs_of(run);
+    if (trained.size() > 1 && !options.input.empty()) {
+      throw UsageError("the model looks at several modalities: none can stand in for all",
+                       {"fit the model to the corpus", "input", "leave it out"});
+    }
+    std::vector<std::string> modalities;
+    for (const loader::Request& input : trained) {
+      modalities.push_back(input.modality);
+      requests_.push_back(request_for(input, options.input, manifest.schema));
+    }
+    statistics_ = fit_statistics(run, modalities, requests_, corpus, manifest);
     image_size_ = fit_window(options.image_size, patch_size_, manifest.schema);
 
     const model::MpmaeConfig config = encoder_config(run, trained);
@@ -142,21 +155,22 @@ class MpmaeFeatures : public FeatureModel {
     at::Tensor map, active;
   };
 
-  static model::MpmaeConfig encoder_config(const RunRecord& run, const loader::Request& trained) {
+  static model::MpmaeConfig encoder_config(const RunRecord& run,
+                                           const std::vector<loader::Request>& trained) {
     // Of the whole model's configuration the targets do not matter to the encoder; any will do.
     corpus::Manifest shape;
     shape.schema = corpus::mmearth_schema(run.config.model.patch_size);
-    const std::string& modality = trained.modality;
+    const std::string& modality = trained.front().modality;
     if (shape.schema.find(modality) == nullptr) {
       shape.schema = corpus::majortom_schema(run.config.model.patch_size);
     }
     train::ModelOptions options = run.config.model;
     options.image_size = 0;
-    options.input = modality;
-    options.targets = modality;
-    options.input_bands.clear();
-    for (const std::string& band : trained.bands) {
-      options.input_bands += (options.input_bands.empty() ? "" : ",") + band;
+    options.input.clear();
+    options.target = {{modality, "all"}};
+    for (const loader::Request& input : trained) {
+      std::string& bands = options.input[input.modality];
+      for (const std::string& band : input.bands) bands += (bands.empty() ? "" : ",") + band;
     }
     return train::fit_to_corpus(options, shape, std::vector<std::uint64_t>(shape.schema.modalities.size(), 1))
         .model;
@@ -164,9 +178,11 @@ class MpmaeFeatures : public FeatureModel {
 
   std::vector<Encoded> encode(const loader::MicroBatch& batch) const {
     const torch::NoGradGuard no_grad;
-    const loader::Block& block = batch.blocks.at(0);
-    const at::Tensor images =
-        at::nan_to_num(at::from_blob(block.floats.data(), block.shape, at::kFloat), 0.0, 0.0, 0.0);
+    std::vector<at::Tensor> inputs;
+    for (const loader::Block& block : batch.blocks) {
+      inputs.push_back(at::from_blob(block.floats.data(), block.shape, at::kFloat));
+    }
+    const at::Tensor images = at::nan_to_num(at::cat(inputs, 1), 0.0, 0.0, 0.0);
     const std::int64_t rows = images.size(2) / patch_size_, columns = images.size(3) / patch_size_;
     const at::Tensor mask = at::zeros({1, rows * columns}, device_);
     std::vector<Encoded> result;

@@ -108,11 +108,10 @@ at::Tensor target_loss(const MpmaeTarget& target, const at::Tensor& prediction, 
   return mean_over(squared_error(prediction, rows, valid).sum(), valid.sum(), missing);
 }
 
-Aggregated aggregate(const at::Tensor& losses, const at::Tensor& log_vars) {
-  if (!log_vars.defined()) {
-    return {losses, losses.sum()};
-  }
-  const at::Tensor weighted = at::where(losses.ne(0), (-log_vars).exp() * losses + log_vars, 0);
+Aggregated aggregate(const at::Tensor& losses, const at::Tensor& log_vars, const at::Tensor& weights) {
+  at::Tensor weighted = losses;
+  if (log_vars.defined()) weighted = at::where(losses.ne(0), (-log_vars).exp() * losses + log_vars, 0);
+  if (weights.defined()) weighted = weighted * weights;
   return {weighted, weighted.sum()};
 }
 

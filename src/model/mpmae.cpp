@@ -183,7 +183,11 @@ MpmaeOutput Mpmae::forward(const MpmaeBatch& batch, bool with_predictions) const
     }
   }
   output.losses = at::stack(losses);
-  Aggregated sum = aggregate(output.losses, log_vars_);
+  std::vector<double> weights;
+  for (const MpmaeTarget& target : config_.targets) weights.push_back(target.weight);
+  const bool weighted = std::any_of(weights.begin(), weights.end(), [](double w) { return w != 1; });
+  Aggregated sum = aggregate(output.losses, log_vars_,
+                             weighted ? at::tensor(weights, output.losses.options()) : at::Tensor());
   output.weighted = std::move(sum.weighted);
   output.total = std::move(sum.total);
   return output;

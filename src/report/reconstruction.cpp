@@ -87,6 +87,10 @@ std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config,
   checkpoint::init_from(config.output, parameters);
   const model::MpmaeOutput output = network.forward(batch, true);
 
+  std::vector<std::string> input_bands;
+  for (std::size_t i = 0; i < setup.inputs; ++i) {
+    input_bands.insert(input_bands.end(), loader.bands()[i].begin(), loader.bands()[i].end());
+  }
   const std::int64_t patch = config.model.patch_size;
   const int edge = setup.image_size;
   std::vector<ReconstructedTile> tiles(rows.size());
@@ -94,7 +98,7 @@ std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config,
     const auto sample = static_cast<std::int64_t>(b);
     tiles[b].tile_id = index.read_records(rows[b], 1).front().tile_id;
     tiles[b].visible =
-        draw_continuous(values<float>(batch.input[sample].contiguous()), loader.bands().front(), edge, edge);
+        draw_continuous(values<float>(batch.input[sample].contiguous()), input_bands, edge, edge);
     const at::Tensor mask = batch.mask[sample].contiguous();
     replace_patches(tiles[b].visible, values<float>(mask), 1, config.model.patch_size, nullptr);
     for (std::size_t t = 0; t < setup.model.targets.size(); ++t) {
@@ -109,12 +113,14 @@ std::vector<ReconstructedTile> reconstruct(const train::PretrainConfig& config,
         modality.prediction = draw_classes(values<std::int64_t>(classes), target.name, edge, edge);
       } else {
         if (setup.model.norm_pix && target.reflectance) predicted = undo_norm_pix(predicted, truth, patch);
-        const std::vector<std::string>& bands = loader.bands()[t + 1];
+        const std::vector<std::string>& bands = loader.bands()[setup.inputs + t];
         modality.truth = draw_continuous(values<float>(truth.contiguous()), bands, edge, edge);
         modality.prediction = draw_continuous(values<float>(to_images(predicted, patch)), bands, edge, edge);
       }
       // Only removed patches are trained on; in the input's own modality the visible ones are known.
-      const bool is_input = target.name == setup.requests.front().modality;
+      const bool is_input = std::any_of(
+          setup.requests.begin(), setup.requests.begin() + static_cast<std::ptrdiff_t>(setup.inputs),
+          [&](const loader::Request& input) { return input.modality == target.name; });
       replace_patches(modality.prediction, values<float>(mask), 0, config.model.patch_size,
                       is_input ? &modality.truth : nullptr);
       tiles[b].modalities.push_back(std::move(modality));

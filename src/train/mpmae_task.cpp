@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <map>
 
 #include <ATen/ATen.h>
 
@@ -17,34 +19,113 @@ using corpus::Kind;
 using corpus::Manifest;
 using corpus::Modality;
 
-/// The optical modality to look at: the one named, or the first of the usual ones that some tile has.
-std::string choose_input(const ModelOptions& options, const Manifest& manifest,
-                         const std::vector<std::uint64_t>& tiles) {
-  const auto has = [&](const std::string& name) {
-    const int index = manifest.schema.index_of(name);
-    return index >= 0 && tiles[static_cast<std::size_t>(index)] > 0;
-  };
-  if (!options.input.empty()) {
-    if (has(options.input)) return options.input;
-    throw UsageError("no tile of the corpus has the modality \"" + options.input + "\"",
-                     {"choose the model's input", "model.input", "see terramill corpus info"});
-  }
-  for (const char* name : {"sentinel2", "s2_l2a", "s2_l1c"}) {
-    if (has(name)) return name;
-  }
-  throw UsageError("the corpus has no optical modality (sentinel2, s2_l2a or s2_l1c)",
-                   {"choose the model's input", "model.input", "name the modality to look at"});
+bool is_target(Kind kind) { return kind != Kind::kMask; }
+
+/// What a corpus can give: the modality of that name where some tile has it.
+const Modality* available(const Manifest& manifest, const std::vector<std::uint64_t>& tiles,
+                          const std::string& name) {
+  const int index = manifest.schema.index_of(name);
+  return index >= 0 && tiles.at(static_cast<std::size_t>(index)) > 0 ? manifest.schema.find(name) : nullptr;
 }
 
-std::vector<std::string> input_bands(const ModelOptions& options, const Modality& modality) {
-  std::vector<std::string> bands = split_list(options.input_bands);
-  if (bands.empty()) {
-    for (const corpus::Band& band : modality.bands) {
-      // Level 2A has no cirrus band; the reference leaves it out of the input of both levels.
-      if (modality.name != "sentinel2" || band.name != "B10") bands.push_back(band.name);
-    }
+/// Refuses modalities that a section chooses and no tile has.
+void require_chosen(const std::map<std::string, std::string>& options, const std::string& section,
+                    const Manifest& manifest, const std::vector<std::uint64_t>& tiles) {
+  for (const auto& [name, chosen] : options) {
+    if (chosen.empty() || available(manifest, tiles, name) != nullptr) continue;
+    throw UsageError("no tile of the corpus has the modality \"" + name + "\"",
+                     {"fit the model to the corpus", section + "." + name, "see terramill corpus info"});
+  }
+}
+
+std::string chosen_of(const std::map<std::string, std::string>& options, const std::string& name) {
+  const auto found = options.find(name);
+  return found == options.end() ? "" : found->second;
+}
+
+/// The bands that an option's text means.
+std::vector<std::string> bands_of(const std::string& chosen, const Modality& modality,
+                                  const std::string& option) {
+  std::vector<std::string> known, bands;
+  for (const corpus::Band& band : modality.bands) known.push_back(band.name);
+  if (chosen == "all") {
+    // Level 2A has no cirrus band; the reference leaves it out of the input of both levels.
+    std::copy_if(known.begin(), known.end(), std::back_inserter(bands),
+                 [&](const std::string& band) { return modality.name != "sentinel2" || band != "B10"; });
+    return bands;
+  }
+  bands = split_list(chosen);
+  for (const std::string& band : bands) {
+    if (modality.band_index(band) >= 0) continue;
+    const auto close = nearest(band, known);
+    throw UsageError("\"" + band + "\" is no band of " + modality.name,
+                     {"choose bands", option, close ? "did you mean " + *close + "?" : "or give all"});
   }
   return bands;
+}
+
+/// The modalities to look at, in the schema's order, with their bands.
+std::vector<loader::Request> choose_inputs(const ModelOptions& options, const Manifest& manifest,
+                                           const std::vector<std::uint64_t>& tiles) {
+  require_chosen(options.input, "input", manifest, tiles);
+  std::vector<loader::Request> inputs;
+  for (const Modality& modality : manifest.schema.modalities) {
+    const std::string chosen = chosen_of(options.input, modality.name);
+    if (chosen.empty()) continue;
+    inputs.push_back(
+        {modality.name, bands_of(chosen, modality, "input." + modality.name), loader::Form::kNormalised});
+  }
+  if (!inputs.empty()) return inputs;
+  for (const char* name : {"sentinel2", "s2_l2a", "s2_l1c"}) {
+    if (const Modality* modality = available(manifest, tiles, name)) {
+      return {{name, bands_of("all", *modality, ""), loader::Form::kNormalised}};
+    }
+  }
+  throw UsageError("the corpus has no optical modality (sentinel2, s2_l2a or s2_l1c)",
+                   {"choose the model's input", "input", "name what to look at: --input.NAME all"});
+}
+
+/// Adds the targets to a setup that has its inputs.
+void choose_targets(const ModelOptions& options, const Manifest& manifest,
+                    const std::vector<std::uint64_t>& tiles, MpmaeSetup& setup) {
+  require_chosen(options.target, "target", manifest, tiles);
+  const bool named = std::any_of(options.target.begin(), options.target.end(),
+                                 [](const auto& entry) { return !entry.second.empty(); });
+  const std::vector<loader::Request> inputs = setup.requests;
+  for (model::MpmaeTarget target :
+       manifest.schema.name == "mmearth" ? model::mmearth_targets() : model::majortom_targets()) {
+    const std::string chosen = chosen_of(options.target, target.name);
+    if (named && chosen.empty()) continue;
+    const Modality* modality = available(manifest, tiles, target.name);
+    if (modality == nullptr || !is_target(modality->kind)) {
+      setup.idle.push_back(target.name);
+      continue;
+    }
+    loader::Request request{target.name, {}, loader::default_form(*modality)};
+    if (modality->kind == Kind::kContinuous) {
+      const auto input = std::find_if(inputs.begin(), inputs.end(), [&](const loader::Request& one) {
+        return one.modality == target.name;
+      });
+      // Unless other bands are named, what is looked at is what is to be completed.
+      if (!chosen.empty()) {
+        request.bands = bands_of(chosen, *modality, "target." + target.name);
+      } else if (input != inputs.end()) {
+        request.bands = input->bands;
+      }
+      if (!request.bands.empty()) target.channels = static_cast<std::int64_t>(request.bands.size());
+    } else if (!chosen.empty() && chosen != "all") {
+      throw UsageError("classes have no bands to choose from",
+                       {"choose the model's targets", "target." + target.name, "give all"});
+    }
+    const auto weight = options.weight.find(target.name);
+    if (weight != options.weight.end()) target.weight = weight->second;
+    setup.model.targets.push_back(target);
+    setup.requests.push_back(std::move(request));
+  }
+  if (setup.model.targets.empty()) {
+    throw UsageError("the corpus has none of the modalities to reconstruct",
+                     {"choose the model's targets", "", ""});
+  }
 }
 
 std::vector<std::int64_t> four_numbers(const std::string& text, const std::string& option) {
@@ -61,8 +142,6 @@ std::vector<std::int64_t> four_numbers(const std::string& text, const std::strin
     throw UsageError("four numbers are needed", {"read the model's shape", option, ""});
   return numbers;
 }
-
-bool is_target(Kind kind) { return kind != Kind::kMask; }
 
 }  // namespace
 
@@ -107,15 +186,17 @@ MpmaeSetup fit_to_corpus(const ModelOptions& options, const Manifest& manifest,
          "crop to " + std::to_string(setup.image_size / options.patch_size * options.patch_size)});
   }
 
-  const std::string input = choose_input(options, manifest, tiles);
-  const std::vector<std::string> bands = input_bands(options, *schema.find(input));
-  setup.requests.push_back({input, bands, loader::Form::kNormalised});
+  setup.requests = choose_inputs(options, manifest, tiles);
+  setup.inputs = setup.requests.size();
 
   model::MpmaeConfig& config = setup.model;
   config.size = model::encoder_size(options.size);
   if (!options.depths.empty()) config.size.depths = four_numbers(options.depths, "model.depths");
   if (!options.dims.empty()) config.size.dims = four_numbers(options.dims, "model.dims");
-  config.in_channels = static_cast<std::int64_t>(bands.size());
+  config.in_channels = 0;
+  for (const loader::Request& input : setup.requests) {
+    config.in_channels += static_cast<std::int64_t>(input.bands.size());
+  }
   config.patch_size = options.patch_size;
   config.use_orig_stem = options.use_orig_stem;
   config.decoder_width = options.decoder_width;
@@ -127,32 +208,7 @@ MpmaeSetup fit_to_corpus(const ModelOptions& options, const Manifest& manifest,
                    : options.missing == "mask" ? model::MissingMode::kMask
                                                : model::MissingMode::kReference;
 
-  const std::vector<model::MpmaeTarget> known =
-      schema.name == "mmearth" ? model::mmearth_targets() : model::majortom_targets();
-  const std::vector<std::string> named = split_list(options.targets);
-  for (model::MpmaeTarget target : named.empty() ? known : model::select_targets(known, named)) {
-    const Modality* modality = schema.find(target.name);
-    const int index = schema.index_of(target.name);
-    if (modality == nullptr || !is_target(modality->kind) || tiles[static_cast<std::size_t>(index)] == 0) {
-      if (!named.empty()) {
-        throw UsageError("no tile of the corpus has the modality \"" + target.name + "\"",
-                         {"choose the model's targets", "model.targets", "see terramill corpus info"});
-      }
-      setup.idle.push_back(target.name);
-      continue;
-    }
-    loader::Request request{target.name, {}, loader::default_form(*modality)};
-    if (target.name == input) {
-      request.bands = bands;
-      target.channels = config.in_channels;
-    }
-    config.targets.push_back(target);
-    setup.requests.push_back(std::move(request));
-  }
-  if (config.targets.empty()) {
-    throw UsageError("the corpus has none of the modalities to reconstruct",
-                     {"choose the model's targets", "", ""});
-  }
+  choose_targets(options, manifest, tiles, setup);
   model::check(config);
   return setup;
 }
@@ -167,8 +223,11 @@ model::MpmaeBatch make_batch(const loader::MicroBatch& loaded, const MpmaeSetup&
     return at::from_blob(block.integers.data(), block.shape, at::kLong).to(device, at::kLong, false, true);
   };
   model::MpmaeBatch batch;
-  batch.input = tensor(loaded.blocks.at(0));
-  for (std::size_t i = 1; i < loaded.blocks.size(); ++i) batch.targets.push_back(tensor(loaded.blocks[i]));
+  std::vector<at::Tensor> inputs;
+  for (std::size_t i = 0; i < loaded.blocks.size(); ++i) {
+    (i < setup.inputs ? inputs : batch.targets).push_back(tensor(loaded.blocks[i]));
+  }
+  batch.input = inputs.size() == 1 ? inputs.front() : at::cat(inputs, 1);
 
   const std::int64_t edge = setup.image_size / setup.model.patch_size, patches = edge * edge;
   at::Tensor noise = at::empty({loaded.size(), patches}, at::kDouble);

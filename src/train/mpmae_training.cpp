@@ -93,17 +93,19 @@ at::Tensor MpmaeTask::features(const loader::MicroBatch& loaded) {
   std::vector<at::Tensor> rows;
   const at::Tensor nothing_removed = at::zeros_like(batch.mask);
   for (std::int64_t b = 0; b < loaded.size(); ++b) {
-    rows.push_back(
-        model_->encode(batch.input.narrow(0, b, 1), nothing_removed.narrow(0, b, 1)).mean({2, 3}));
+    rows.push_back(model_->encode(batch.input.narrow(0, b, 1), nothing_removed.narrow(0, b, 1)).mean({2, 3}));
   }
   return at::cat(rows);
 }
 
 std::string MpmaeTask::description() const {
   const ModelOptions& m = config_.model;
+  std::string inputs;
+  for (std::size_t i = 0; i < setup_.inputs; ++i) {
+    inputs += (i == 0 ? "" : ", ") + setup_.requests[i].modality;
+  }
   std::string text = "MP-MAE " + (m.depths.empty() && m.dims.empty() ? m.size : "of its own size") +
-                     "; input " + setup_.requests.front().modality + " (" +
-                     std::to_string(setup_.model.in_channels) + " bands, " +
+                     "; input " + inputs + " (" + std::to_string(setup_.model.in_channels) + " bands, " +
                      std::to_string(setup_.image_size) + " pixels, patches of " +
                      std::to_string(setup_.model.patch_size) + ")";
   if (!setup_.idle.empty()) {
@@ -117,11 +119,11 @@ std::string MpmaeTask::description() const {
 Json MpmaeTask::about() const {
   Json targets = Json::array();
   for (const model::MpmaeTarget& target : setup_.model.targets) targets.push_back(target.name);
-  const loader::Request& input = setup_.requests.front();
-  return {{"model", "mpmae"},
-          {"input", {{"modality", input.modality}, {"bands", input.bands}}},
-          {"targets", targets},
-          {"idle", setup_.idle}};
+  Json inputs = Json::array();
+  for (std::size_t i = 0; i < setup_.inputs; ++i) {
+    inputs.push_back({{"modality", setup_.requests[i].modality}, {"bands", setup_.requests[i].bands}});
+  }
+  return {{"model", "mpmae"}, {"input", inputs}, {"targets", targets}, {"idle", setup_.idle}};
 }
 
 }  // namespace terramill::train

@@ -1,4 +1,5 @@
 #include <terramill/core/error.hpp>
+#include <terramill/corpus/schema.hpp>
 #include <terramill/train/pretrain_config.hpp>
 
 #include <algorithm>
@@ -25,11 +26,6 @@ void add_model_options(OptionTable& table, ModelOptions& o) {
       "mpmae: edge of the random crop, 0: the whole tile; terrafm: of the global crops and the positions",
       "pixels");
   table.add("model.patch_size", &o.patch_size, "edge of a patch; mpmae: a multiple of 8", "pixels");
-  table.add("model.input", &o.input, "input modality; empty: the corpus's first optical one");
-  table.add("model.input_bands", &o.input_bands, "input bands by name; empty: all, without B10 of sentinel2",
-            "comma-separated");
-  table.add("model.targets", &o.targets, "modalities to reconstruct; empty: all that the corpus has",
-            "comma-separated");
   table.add("model.decoder_width", &o.decoder_width, "channels of the shared decoder");
   table.add("model.decoder_depth", &o.decoder_depth, "blocks of the shared decoder");
   table.add("model.mask_ratio", &o.mask_ratio, "share of patches removed from the input");
@@ -41,6 +37,34 @@ void add_model_options(OptionTable& table, ModelOptions& o) {
       "missing target values: skip empty targets, also mask missing pixels, or the reference's arithmetic",
       "", {"skip", "mask", "reference"});
   table.add("model.use_orig_stem", &o.use_orig_stem, "one strided convolution as the stem");
+}
+
+/// Every modality of every schema that can be an input or a target, in the schemas' order.
+std::vector<corpus::Modality> known_modalities() {
+  std::vector<corpus::Modality> known;
+  for (const corpus::Schema& schema : {corpus::mmearth_schema(64), corpus::majortom_schema(64)}) {
+    for (const corpus::Modality& modality : schema.modalities) {
+      if (modality.kind != corpus::Kind::kMask && modality.name != "sentinel2_scl") known.push_back(modality);
+    }
+  }
+  return known;
+}
+
+void add_band_options(OptionTable& table, ModelOptions& o) {
+  const std::vector<corpus::Modality> known = known_modalities();
+  for (const corpus::Modality& modality : known) {
+    if (!modality.pixel || modality.kind != corpus::Kind::kContinuous) continue;
+    table.add("input." + modality.name, &o.input[modality.name],
+              "bands of " + modality.name + " to look at, or all", "comma-separated");
+  }
+  for (const corpus::Modality& modality : known) {
+    table.add("target." + modality.name, &o.target[modality.name],
+              "bands of " + modality.name + " to reconstruct, or all", "comma-separated");
+  }
+  for (const corpus::Modality& modality : known) {
+    table.add("weight." + modality.name, &o.weight.try_emplace(modality.name, 1.0).first->second,
+              "factor on the loss of " + modality.name);
+  }
 }
 
 void add_terrafm_options(OptionTable& table, TerrafmOptions& o) {
@@ -201,6 +225,7 @@ void add_options(OptionTable& table, PretrainConfig& config) {
             "start from these weights: a checkpoint, a run or a .safetensors file", "path");
   table.add("plan", &config.plan, "replay this plan (terramill sample) in every epoch", "path");
   add_model_options(table, config.model);
+  add_band_options(table, config.model);
   add_terrafm_options(table, config.terrafm);
   add_dino_options(table, config.dino);
   add_train_options(table, config.train);
@@ -264,7 +289,8 @@ std::vector<std::pair<std::string, std::string>> hyper_parameters(const OptionTa
   for (auto& entry : all) {
     const std::string& name = entry.first;
     const bool of_terrafm = name.starts_with("terrafm.") || name.starts_with("dino.");
-    const bool of_mpmae = name.starts_with("model.") && !shared.contains(name);
+    const bool of_mpmae = (name.starts_with("model.") && !shared.contains(name)) ||
+                          name.starts_with("target.") || name.starts_with("weight.");
     if (operational_options().contains(name) || (terrafm ? of_mpmae : of_terrafm)) continue;
     result.push_back(std::move(entry));
   }
@@ -283,6 +309,7 @@ void validate(const PretrainConfig& config) {
   demand(m.image_size >= 0 && m.image_size % m.patch_size == 0, "model.image_size",
          "a multiple of model.patch_size");
   demand(m.mask_ratio > 0 && m.mask_ratio < 1, "model.mask_ratio", "between 0 and 1");
+  for (const auto& [name, weight] : m.weight) demand(weight >= 0, "weight." + name, "0 or more");
   demand(m.decoder_width >= 1, "model.decoder_width", "at least 1");
   demand(m.decoder_depth >= 1, "model.decoder_depth", "at least 1");
   demand(t.micro_batch_size >= 1, "train.micro_batch_size", "at least 1");

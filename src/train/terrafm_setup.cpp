@@ -3,6 +3,7 @@
 #include <terramill/train/terrafm_task.hpp>
 
 #include <algorithm>
+#include <map>
 
 #include <torch/torch.h>
 
@@ -87,7 +88,15 @@ TerrafmSetup fit_terrafm(const PretrainConfig& config, const corpus::Manifest& m
     return wanted.empty() || std::find(wanted.begin(), wanted.end(), sensor) != wanted.end();
   };
 
+  const std::map<std::string, std::string>& chosen = config.model.input;
+  const bool chooses =
+      std::any_of(chosen.begin(), chosen.end(), [](const auto& option) { return !option.second.empty(); });
+
   for (const Feed& feed : feeds_of(schema.name)) {
+    const auto option = chosen.find(feed.modality);
+    const std::string text = option == chosen.end() ? "" : option->second;
+    if (chooses && text.empty()) continue;
+    const std::vector<std::string> only = text == "all" ? std::vector<std::string>{} : split_list(text);
     const Modality* modality = schema.find(feed.modality);
     const int index = schema.index_of(feed.modality);
     const bool there = modality != nullptr && tiles.at(static_cast<std::size_t>(index)) > 0;
@@ -106,8 +115,13 @@ TerrafmSetup fit_terrafm(const PretrainConfig& config, const corpus::Manifest& m
       if (!used) {
         for (const auto* bands : {&feed.bands, &feed.second}) {
           for (const std::string& band : *bands) {
-            if (modality->band_index(band) >= 0) request.bands.push_back(band);
+            const bool asked = only.empty() || std::find(only.begin(), only.end(), band) != only.end();
+            if (asked && modality->band_index(band) >= 0) request.bands.push_back(band);
           }
+        }
+        if (request.bands.empty()) {
+          throw UsageError("no stem of TerraFM takes any of the bands " + text,
+                           {"choose bands", "input." + feed.modality, "docs/fidelity.md lists them"});
         }
         used = true;
       }

@@ -44,7 +44,7 @@ struct Aggregated {
 };
 
 /// With log_vars s [T]: weighted_i = exp(-s_i) L_i + s_i, or 0 where L_i is exactly 0. With undefined
-/// log_vars: L_i.
-Aggregated aggregate(const at::Tensor& losses, const at::Tensor& log_vars);
+/// log_vars: L_i. Each is multiplied by its element of `weights` [T]; undefined: 1.
+Aggregated aggregate(const at::Tensor& losses, const at::Tensor& log_vars, const at::Tensor& weights = {});
 
 }  // namespace terramill::model

@@ -24,6 +24,7 @@ struct MpmaeTarget {
   TargetKind kind = TargetKind::kContinuousPixel;
   std::int64_t channels = 1;  ///< bands, or classes of a categorical target
   bool reflectance = false;   ///< optical: `norm_pix` applies to it
+  double weight = 1;          ///< factor on its share of the total
 
   bool is_pixel() const noexcept {
     return kind == TargetKind::kContinuousPixel || kind == TargetKind::kCategoricalPixel;

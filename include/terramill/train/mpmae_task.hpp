@@ -21,7 +21,8 @@ std::vector<std::uint64_t> tiles_per_modality(const mpi::Communicator& comm,
 
 /// What MP-MAE needs of a corpus: which modalities to load, and how the model is shaped by them.
 struct MpmaeSetup {
-  std::vector<loader::Request> requests;  ///< the input first, then the targets in order
+  std::vector<loader::Request> requests;  ///< the inputs first, then the targets in order
+  std::size_t inputs = 1;                 ///< of the requests; their bands side by side are the input
   model::MpmaeConfig model;
   int image_size = 0;             ///< pixels of the crop
   std::vector<std::string> idle;  ///< modalities asked for by default that no tile has

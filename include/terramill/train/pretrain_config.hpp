@@ -5,6 +5,7 @@
 #include <terramill/sampling/plan.hpp>
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,9 +20,12 @@ struct ModelOptions {
   std::string depths, dims;      ///< four numbers each, in place of a size's; empty: those of `size`
   int image_size = 0;            ///< pixels of the random crop, 0: the whole tile; of the global crops
   int patch_size = 8;            ///< pixels
-  std::string input;        ///< modality; empty: sentinel2, s2_l2a or s2_l1c, the first that the corpus has
-  std::string input_bands;  ///< comma-separated; empty: every band, without B10 of sentinel2
-  std::string targets;      ///< modalities to reconstruct; empty: all that the corpus has
+  /// `[input]`, `[target]` and `[weight]`: per modality its bands, comma-separated, or "all"; and the factor
+  /// of its loss. Empty texts choose nothing. No input chosen: all of sentinel2, s2_l2a or s2_l1c, the first
+  /// that the corpus has; several are put side by side. No target chosen: all that the corpus has. "all" of
+  /// sentinel2 is without B10.
+  std::map<std::string, std::string> input, target;
+  std::map<std::string, double> weight;
   int decoder_width = 512, decoder_depth = 1;
   double mask_ratio = 0.6;
   bool norm_pix = true;

@@ -34,7 +34,8 @@ def main():
         refused(["train.weight_decay", "0.05", "0.1", "model.mask_ratio"], "--resume", "--train.weight_decay", "0.1",
                 "--model.mask_ratio", "0.5")
         refused(["3", "micro"], ranks=3, output="new")
-        refused(["sentinel3"], "--model.targets", "sentinel3", output="new")
+        refused(["no tile of the corpus", "s1_rtc"], "--target.s1_rtc", "all", output="new")
+        refused(["no band of sentinel2", "B8A"], "--input.sentinel2", "B2,B8a", output="new")
         refused(["crop"], "--model.image_size", "128", output="new")
         refused(["global batch"], "--train.micro_batch_size", "400", output="new")
         refused(["manifest.json"], "--corpus", scratch / "nowhere", code=1, output="new",
