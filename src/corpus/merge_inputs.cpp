@@ -17,6 +17,11 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kBlock = 1 << 16;
 
+Json without_offset_states(Schema schema) {
+  for (Modality& modality : schema.modalities) modality.offset_state.clear();
+  return to_json(schema);
+}
+
 /// What keeps two corpora apart, in words; empty where nothing does.
 std::string difference(const Manifest& a, const Manifest& b) {
   const auto unlike = [](const std::string& what, const auto& one, const auto& other) {
@@ -31,7 +36,7 @@ std::string difference(const Manifest& a, const Manifest& b) {
     return unlike("they were built with --compat", a.reference ? "reference" : "none",
                   b.reference ? "reference" : "none");
   }
-  const Json one = to_json(a.schema), other = to_json(b.schema);
+  const Json one = without_offset_states(a.schema), other = without_offset_states(b.schema);
   if (one == other) return "";
   for (const Modality& modality : a.schema.modalities) {
     const Modality* same = b.schema.find(modality.name);
@@ -45,6 +50,27 @@ std::string difference(const Manifest& a, const Manifest& b) {
 
 [[noreturn]] void refuse(const std::string& message, const std::string& advice) {
   throw UsageError(message, {"merge corpora", "the inputs", advice});
+}
+
+/// The schema of all inputs' tiles. "none" also stands for modalities that a corpus lacks, and says nothing
+/// against values whose offset was taken off; UsageError where such values would meet others as delivered.
+Schema joined_schema(const std::vector<MergeInput>& inputs) {
+  Schema joined = inputs.front().manifest.schema;
+  for (const MergeInput& input : inputs) {
+    for (std::size_t m = 0; m < joined.modalities.size(); ++m) {
+      std::string& state = joined.modalities[m].offset_state;
+      const std::string& own = input.manifest.schema.modalities[m].offset_state;
+      if (own == "none" || own == state) continue;
+      if (state != "none") {
+        const std::string& name = joined.modalities[m].name;
+        refuse("the corpora cannot be joined: the values of " + name + " are " + state + " and, in " +
+                   input.folder.string() + ", " + own,
+               "give [modality." + name + "] an `offset` in the mappings of all, and build anew");
+      }
+      state = own;
+    }
+  }
+  return joined;
 }
 
 /// Neighbours that one input trains on may be tested on by another.
@@ -96,6 +122,7 @@ std::vector<MergeInput> read_inputs(const std::vector<fs::path>& folders,
       input.label_of.push_back(position_of(name, label_names));
     }
   }
+  joined_schema(inputs);
   return inputs;
 }
 
@@ -188,7 +215,7 @@ Json decisive_options(const std::vector<MergeInput>& inputs) {
 Manifest describe_merge(const std::vector<MergeInput>& inputs, std::vector<std::string> label_names) {
   const Manifest& first = inputs.front().manifest;
   Manifest merged;
-  merged.schema = first.schema;
+  merged.schema = joined_schema(inputs);
   merged.codec = first.codec;
   merged.reference = first.reference;
   merged.label_names = std::move(label_names);

@@ -35,7 +35,8 @@ class MergeCorpora : public testing::Test {
   }
 
   std::filesystem::path labelled(const std::string& name, const std::string& classes,
-                                 const std::vector<std::pair<std::string, std::string>>& tiles) {
+                                 const std::vector<std::pair<std::string, std::string>>& tiles,
+                                 const std::string& rules = "") {
     const auto raw = scratch_ / ("raw-" + name);
     mpi::all_or_none(world_, [&] {
       if (world_.rank() != 0) return;
@@ -47,7 +48,8 @@ class MergeCorpora : public testing::Test {
       }
       std::ofstream(raw / "mapping.ini")
           << "[source]\nschema = majortom\ntile_size = 4\n[modality.s1_rtc]\nfiles = {label}/{id}.tif\n"
-             "bands = VV, VH\n[labels]\nfrom = folder\n"
+             "bands = VV, VH\n"
+          << rules << "[labels]\nfrom = folder\n"
           << classes;
     });
     BuildOptions options;
@@ -112,6 +114,20 @@ TEST_F(MergeCorpora, ATileOfTwoCorporaIsRefusedByName) {
   }
   EXPECT_THROW(joined({one, one}, "twice"), UsageError);
   EXPECT_THROW(joined({one}, "alone"), UsageError);
+}
+
+TEST_F(MergeCorpora, ValuesWithAndWithoutTheOffsetDoNotMeet) {
+  const auto never = labelled("never", "", {{"Forest", "a"}}, "offset = none\n");
+  const auto taken_off = labelled("taken-off", "", {{"Forest", "b"}}, "offset = 1000 if low(VV) > 800\n");
+  const auto unknown = labelled("unknown", "", {{"Forest", "c"}});
+  const auto state = [&](const std::string& name) {
+    return read_manifest(scratch_ / name).schema.find("s1_rtc")->offset_state;
+  };
+  joined({never, taken_off}, "known");
+  EXPECT_EQ(state("known"), "harmonised");
+  joined({unknown, never}, "as-delivered");
+  EXPECT_EQ(state("as-delivered"), "as delivered");
+  EXPECT_THROW(joined({never, taken_off, unknown}, "mixed"), UsageError);
 }
 
 }  // namespace
