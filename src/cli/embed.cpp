@@ -79,20 +79,20 @@ int embed_tiles(const Context& context, Options& o, bool json) {
   return static_cast<int>(ExitCode::kDone);
 }
 
-corpus::Scene open_scene(const Options& o) {
+corpus::RasterScene open_scene(const Options& o) {
   constexpr int kProvisional = 8;  // until the model's patch size is known
   if (o.mapping.empty())
-    return corpus::Scene::open_raster(o.scene, o.modality, split_list(o.bands), kProvisional);
+    return corpus::RasterScene::open_raster(o.scene, o.modality, split_list(o.bands), kProvisional);
   corpus::SourceOptions source;
   source.kind = "geotiff";
   source.input = o.scene;
   source.mapping = o.mapping;
   source.tile_size = kProvisional;
-  return corpus::Scene::open_mapped(source, o.place);
+  return corpus::RasterScene::open_mapped(source, o.place);
 }
 
 int embed_map(const Context& context, Options& o, bool json) {
-  corpus::Scene scene = open_scene(o);
+  corpus::RasterScene scene = open_scene(o);
   scene.set_window(std::min(scene.grid().width, scene.grid().height));
   const auto model = eval::open_scene_model(o.model, scene, o.output, context.world);
   scene.set_window(eval::scene_window(o.window, model->patch_size(), scene.grid()));

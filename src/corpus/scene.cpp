@@ -61,7 +61,7 @@ MappedModality map_bands(const Modality& modality, std::size_t index, const std:
 
 }  // namespace
 
-struct Scene::State {
+struct RasterScene::State {
   State(Mapping mapping_, Place place_)
       : mapping(std::move(mapping_)), place(std::move(place_)), offsets(mapping, 1), rasters(mapping, place) {
     const auto whole = rasters.grid();
@@ -82,18 +82,18 @@ struct Scene::State {
   std::uint32_t present = 0;
 };
 
-Scene::Scene(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Scene::~Scene() = default;
-Scene::Scene(Scene&&) noexcept = default;
-Scene& Scene::operator=(Scene&&) noexcept = default;
+RasterScene::RasterScene(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RasterScene::~RasterScene() = default;
+RasterScene::RasterScene(RasterScene&&) noexcept = default;
+RasterScene& RasterScene::operator=(RasterScene&&) noexcept = default;
 
-const std::string& Scene::id() const noexcept { return state_->place.id; }
-const std::string& Scene::date() const noexcept { return state_->place.date; }
-const geo::Grid& Scene::grid() const noexcept { return state_->grid; }
-const Schema& Scene::schema() const noexcept { return state_->mapping.schema; }
-std::uint32_t Scene::present() const noexcept { return state_->present; }
+const std::string& RasterScene::id() const noexcept { return state_->place.id; }
+const std::string& RasterScene::date() const noexcept { return state_->place.date; }
+const geo::Grid& RasterScene::grid() const noexcept { return state_->grid; }
+const Schema& RasterScene::schema() const noexcept { return state_->mapping.schema; }
+std::uint32_t RasterScene::present() const noexcept { return state_->present; }
 
-Scene Scene::open_mapped(const SourceOptions& options, const std::string& place) {
+RasterScene RasterScene::open_mapped(const SourceOptions& options, const std::string& place) {
   Mapping mapping = read_mapping(options);
   std::vector<Place> places = find_places(mapping);
   const ErrorContext context{"open a scene", options.input.string(), "give --place one of " + listed(places)};
@@ -102,11 +102,11 @@ Scene Scene::open_mapped(const SourceOptions& options, const std::string& place)
   }
   const auto found = place.empty() ? places.begin() : std::ranges::find(places, place, &Place::id);
   if (found == places.end()) throw UsageError("the folder has no place \"" + place + "\"", context);
-  return Scene(std::make_unique<State>(std::move(mapping), std::move(*found)));
+  return RasterScene(std::make_unique<State>(std::move(mapping), std::move(*found)));
 }
 
-Scene Scene::open_raster(const std::filesystem::path& file, const std::string& modality,
-                         const std::vector<std::string>& bands, int window) {
+RasterScene RasterScene::open_raster(const std::filesystem::path& file, const std::string& modality,
+                                     const std::vector<std::string>& bands, int window) {
   const ErrorContext context{"open a scene", file.string(),
                              "give --bands the names in the file's order, and - for others"};
   Mapping mapping;
@@ -133,10 +133,10 @@ Scene Scene::open_raster(const std::filesystem::path& file, const std::string& m
   Place place;
   place.id = file.stem().string();
   place.files = {{file.filename().string()}, {}};  // behind the modality stands the cloud mask
-  return Scene(std::make_unique<State>(std::move(mapping), std::move(place)));
+  return RasterScene(std::make_unique<State>(std::move(mapping), std::move(place)));
 }
 
-void Scene::set_window(int edge) {
+void RasterScene::set_window(int edge) {
   if (edge < 1 || edge > std::min(state_->grid.width, state_->grid.height)) {
     throw UsageError("a window of " + std::to_string(edge) + " pixels does not fit the scene of " +
                          std::to_string(state_->grid.width) + " x " + std::to_string(state_->grid.height),
@@ -145,7 +145,7 @@ void Scene::set_window(int edge) {
   state_->mapping.schema.height = state_->mapping.schema.width = edge;
 }
 
-Tile Scene::read(int column, int row) {
+Tile RasterScene::read(int column, int row) {
   State& s = *state_;
   const Schema& schema = s.mapping.schema;
   const geo::Window window{column, row, schema.width, schema.height};

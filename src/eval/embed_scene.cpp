@@ -96,7 +96,7 @@ std::string pack(const at::Tensor& tensor) {
 }
 
 /// Features and validity of the windows [begin, end), one after the other.
-std::string compute(const FeatureModel& model, corpus::Scene& scene, std::span<const Place> places) {
+std::string compute(const FeatureModel& model, corpus::RasterScene& scene, std::span<const Place> places) {
   if (places.empty()) return "";
   std::vector<corpus::Tile> tiles;
   for (const Place& place : places) tiles.push_back(scene.read(place.column, place.row));
@@ -129,7 +129,7 @@ geo::Grid map_grid(const geo::Grid& scene, int patch) {
   return grid;
 }
 
-void write_map(const at::Tensor& values, const FeatureModel& model, const corpus::Scene& scene,
+void write_map(const at::Tensor& values, const FeatureModel& model, const corpus::RasterScene& scene,
                const SceneOptions& options, const SceneSummary& summary) {
   geo::GeoTiffOptions output;
   output.no_data = std::numeric_limits<double>::quiet_NaN();
@@ -150,7 +150,7 @@ void write_map(const at::Tensor& values, const FeatureModel& model, const corpus
 }
 
 /// Statistics that are wanted of the run: their keys, with NaN where a corpus has its own values.
-Json wanted_statistics(const corpus::Scene& scene) {
+Json wanted_statistics(const corpus::RasterScene& scene) {
   Json wanted = Json::object();
   for (std::size_t m = 0; m < scene.schema().modalities.size(); ++m) {
     const corpus::Modality& modality = scene.schema().modalities[m];
@@ -180,7 +180,7 @@ class ScratchFolder {
 };
 
 /// A corpus of one tile without values, which says what the scene has.
-void describe_scene(const corpus::Scene& scene, const fs::path& folder) {
+void describe_scene(const corpus::RasterScene& scene, const fs::path& folder) {
   corpus::Manifest manifest;
   manifest.schema = scene.schema();
   manifest.tiles = 1;
@@ -211,8 +211,9 @@ int scene_window(int wanted, int patch_size, const geo::Grid& scene) {
   return window;
 }
 
-std::unique_ptr<FeatureModel> open_scene_model(const FeatureModelOptions& options, const corpus::Scene& scene,
-                                               const fs::path& beside, const mpi::Communicator& comm) {
+std::unique_ptr<FeatureModel> open_scene_model(const FeatureModelOptions& options,
+                                               const corpus::RasterScene& scene, const fs::path& beside,
+                                               const mpi::Communicator& comm) {
   const fs::path folder = beside.parent_path() / ("." + beside.filename().string() + ".scene");
   std::optional<ScratchFolder> scratch;
   mpi::all_or_none(comm, [&] {
@@ -225,7 +226,7 @@ std::unique_ptr<FeatureModel> open_scene_model(const FeatureModelOptions& option
   return model;
 }
 
-SceneSummary embed_scene(const mpi::Communicator& comm, const FeatureModel& model, corpus::Scene& scene,
+SceneSummary embed_scene(const mpi::Communicator& comm, const FeatureModel& model, corpus::RasterScene& scene,
                          const SceneOptions& options) {
   const torch::NoGradGuard no_grad;
   const int patch = model.patch_size(), window = scene.schema().width;

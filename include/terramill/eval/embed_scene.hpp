@@ -33,7 +33,8 @@ int scene_window(int wanted, int patch_size, const geo::Grid& scene);
 
 /// Opens an encoder for a scene as open_feature_model does for a corpus of windows. `beside`: where a small
 /// folder that describes the scene is made meanwhile; on a file system that all ranks see. Collective.
-std::unique_ptr<FeatureModel> open_scene_model(const FeatureModelOptions& options, const corpus::Scene& scene,
+std::unique_ptr<FeatureModel> open_scene_model(const FeatureModelOptions& options,
+                                               const corpus::RasterScene& scene,
                                                const std::filesystem::path& beside,
                                                const mpi::Communicator& comm);
 
@@ -41,7 +42,7 @@ std::unique_ptr<FeatureModel> open_scene_model(const FeatureModelOptions& option
 /// the distance from its edge, so that no seams appear. The map has a pixel per patch and the scene's
 /// georeferencing; what remains right and below of whole patches is left out; patches without a valid pixel
 /// are no-data (NaN). Equal bytes for any number of ranks; rank 0 holds the map in memory. Collective.
-SceneSummary embed_scene(const mpi::Communicator& comm, const FeatureModel& model, corpus::Scene& scene,
+SceneSummary embed_scene(const mpi::Communicator& comm, const FeatureModel& model, corpus::RasterScene& scene,
                          const SceneOptions& options);
 
 }  // namespace terramill::eval
