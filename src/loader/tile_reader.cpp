@@ -30,8 +30,8 @@ TileReader::TileReader(std::filesystem::path corpus, const std::vector<Request>&
     throw UsageError("the corpus is only an index: it has no tiles to load",
                      {"open a corpus for loading", corpus_.string(), "build or synthesise a whole corpus"});
   }
-  auto statistics = corpus::read_statistics(
-      options.statistics.empty() ? corpus_ / corpus::kStatisticsFile : options.statistics);
+  auto statistics = corpus::read_statistics(options.statistics.empty() ? corpus_ / corpus::kStatisticsFile
+                                                                       : options.statistics);
   for (const auto& [key, bands] : options.preferred) statistics[key] = bands;
   const NoDataMode mode = no_data_mode_from(options.nodata_mode);
   for (const Request& request : requests) {

@@ -71,12 +71,12 @@ struct Window {
 
 /// Loaded samples. Its memory goes back to the loader's pool on destruction; it may outlive the loader.
 struct MicroBatch {
-  std::uint64_t index = 0;               ///< in the Work
-  std::vector<std::uint64_t> positions;  ///< [B]
-  std::vector<std::uint64_t> tile_keys;  ///< [B], of what was loaded, replacements included
+  std::uint64_t index = 0;                ///< in the Work
+  std::vector<std::uint64_t> positions;   ///< [B]
+  std::vector<std::uint64_t> tile_keys;   ///< [B], of what was loaded, replacements included
   std::vector<std::uint64_t> index_rows;  ///< [B], of the same tiles in index.h5
-  std::vector<Window> windows;           ///< [B]
-  std::vector<Block> blocks;             ///< in order of the requests
+  std::vector<Window> windows;            ///< [B]
+  std::vector<Block> blocks;              ///< in order of the requests
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(positions.size()); }
 
   Buffer buffer;  ///< what the blocks point into
