@@ -6,12 +6,14 @@ import pathlib
 import struct
 import tempfile
 
-from support.program import (SMALL_MODELS, checkpoint_tensors, curve, invented_corpus, newest_checkpoint, require, run)
+from support.program import (SMALL_MODELS, checkpoint_tensors, curve, invented_corpus, metrics, newest_checkpoint, require,
+                             run)
 
 STEPS = 20
 RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "4", "--train.steps", str(STEPS),
           "--train.warmup_steps", "4", "--train.lr", "2e-3", "--train.validation_tiles", "10",
-          "--sampling.strategy", "landcover", "--checkpoint.every", "0"]
+          "--sampling.strategy", "landcover", "--checkpoint.every", "0", "--train.knn_every", "10",
+          "--train.knn_tiles", "50"]
 
 
 def difference(a, b, kind):
@@ -48,6 +50,8 @@ def main():
         reference = pretrain("exact-1", 1)
         weights = checkpoint_tensors(newest_checkpoint(reference))
         losses, validation = curve(reference), curve(reference, "validation")
+        neighbours = metrics(reference, "knn")
+        require([line["step"] for line in neighbours] == [10, 20], "kNN was tested at its interval and at the end")
         require(len(losses) == STEPS and len(validation) == 1, "the run logged every step and the validation")
         if options.family == "mpmae":  # DINO's loss is a moving target: it need not fall in so few steps
             require(losses[-1]["loss"] < losses[0]["loss"], "the loss falls")
@@ -57,6 +61,7 @@ def main():
                     f"exact: {ranks} replicas end with the bits of one")
             require(curve(other) == losses, f"exact: {ranks} replicas log the losses of one")
             require(curve(other, "validation") == validation, f"the validation loss is the same on {ranks} replicas")
+            require(metrics(other, "knn") == neighbours, f"kNN says the same on {ranks} replicas")
             print(f"exact, {ranks} replicas: bit-identical to 1")
 
         # The fusion's queries begin nearly equal, so in float32 the gradient of what pools them is rounding for the most
