@@ -20,8 +20,8 @@ Pretrains TerraFM and MP-MAE on every unlabelled real tile of the shared data an
   3. pretrain both models on it (real_terrafm.ini, real_mpmae.ini beside this script), seed 1
   4. eval knn and eval linear on EuroSAT: 30 % of its chips are the test, by hash (--test-share 0.3 --split-seed 1)
 
---minutes N  length of each pretraining (4), as steps that a core of 2024 does in about that time: 150 a minute of
-             TerraFM, 100 of MP-MAE; the same steps, and so the same numbers, on any machine of one kind
+--minutes N  length of each pretraining (4), in steps: 150 of TerraFM and 100 of MP-MAE to the minute, which a core did
+             in 57 s; so the result does not depend on the machine's speed
 FOLDER       receives it all (build/real-chips); finished steps are not done again
 
 One rank and one thread; \$TERRAMILL_SHARED tells where the shared data is (../shared), \$TERRAMILL_BIN_DIR where the
