@@ -24,8 +24,9 @@ Pretrains TerraFM and MP-MAE on every unlabelled real tile of the shared data an
              in 57 s; so the result does not depend on the machine's speed
 FOLDER       receives it all (build/real-chips); finished steps are not done again
 
-One rank and one thread; \$TERRAMILL_SHARED tells where the shared data is (../shared), \$TERRAMILL_BIN_DIR where the
-program is (build/release/bin). Prints the four tables, and keeps them as MODEL-knn.json and MODEL-linear.json.
+One rank, and one thread where the models compute. \$TERRAMILL_SHARED tells where the shared data is (../shared),
+\$TERRAMILL_BIN_DIR where the program is (build/release/bin). Prints the four tables, and keeps them as MODEL-knn.json and
+MODEL-linear.json.
 TEXT
 }
 

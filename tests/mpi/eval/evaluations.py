@@ -111,11 +111,9 @@ def main():
             require("--input" in error_of("eval", "knn", *of_real, code=2), "the advice names the modality to take")
             check(json.loads(run("eval", "knn", *of_real, "--input", "s2_l1c", "--json")), single, 202)
             check(json.loads(run("eval", "knn", "--checkpoint", dino, *of_real[2:], "--json")), single, 202)
-            several = scratch / "several.ini"
-            several.write_text((SOURCE / "data-prep/bigearthnet.ini").read_text().replace(
-                "tile_size = 120", "tile_size = 40\ncut = yes"))
             run("corpus", "build", "--source", "geotiff", "--input", SHARED / "data/real/bigearthnet_pairs",
-                "--mapping", several, "--output", scratch / "bigearthnet")
+                "--mapping", SOURCE / "data-prep/bigearthnet.ini", "--tile-size", "40", "--output",
+                scratch / "bigearthnet")
             of_pairs = ["--checkpoint", dino, "--corpus", scratch / "bigearthnet", "--test-share", "0.3", "--bootstrap",
                         "20"]
             many = ["micro_f1", "macro_f1", "mAP"]
