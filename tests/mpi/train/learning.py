@@ -15,8 +15,8 @@ from support.program import SOURCE, command, require, run
 #: model was trained on it.
 FROZEN = "902dced01c81ac4f"
 TILES, WORLD_SEED = 5000, 11
-STEPS = {"terrafm": 900, "mpmae": 600}
-WARMUP = {"terrafm": 60, "mpmae": 40}
+STEPS = {"terrafm": 1800, "mpmae": 1100}  # about 15 minutes of a core each
+WARMUP = {"terrafm": 100, "mpmae": 60}
 
 
 def corpus_of(folder):
