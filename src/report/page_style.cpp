@@ -22,9 +22,9 @@ p { margin: 0 0 .75rem; max-width: 46rem; }
 section { margin-top: 2.75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; list-style: none; margin: 1.25rem 0 0; padding: 0; font-size: .95rem; }
 nav a { display: inline-block; padding: .25rem 0; }
-.key { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(10rem, 45%), 1fr)); gap: 1px; margin: 0;
+.key { display: flex; flex-wrap: wrap; gap: 1px; margin: 0;
   background: var(--line); border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
-.key div { background: var(--card); padding: .7rem .9rem; }
+.key div { flex: 1 1 min(10rem, 45%); background: var(--card); padding: .7rem .9rem; }
 .key dt { color: var(--muted); font-size: .85rem; }
 .key dd { margin: 0; font-variant-numeric: tabular-nums; }
 .key dd.number { font-size: clamp(1.2rem, 1rem + 1vw, 1.45rem); font-weight: 600; line-height: 1.3; white-space: nowrap; }
