@@ -19,8 +19,8 @@ if(TERRAMILL_ASSERTIONS)
   target_compile_options(terramill_flags INTERFACE -UNDEBUG)
 endif()
 if(TERRAMILL_SANITIZE)
-  target_compile_options(terramill_flags INTERFACE -fsanitize=${TERRAMILL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
-                         -Wno-maybe-uninitialized)
+  target_compile_options(terramill_flags INTERFACE -fsanitize=${TERRAMILL_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer -Wno-maybe-uninitialized)
   target_link_options(terramill_flags INTERFACE -fsanitize=${TERRAMILL_SANITIZE})
 endif()
 
