@@ -1,4 +1,4 @@
-"""Both batch scripts on two nodes of a Slurm cluster: the corpus and the training of one rank, bit for bit."""
+"""The batch scripts on two nodes of a Slurm cluster: the corpus, training and evaluation of one rank, bit for bit."""
 
 import filecmp
 import json
@@ -78,6 +78,14 @@ def main():
         require(curve(scratch / "run") == curve(scratch / "run-alone"), "four ranks on two nodes learn what one learns")
         require(checkpoint_tensors(newest_checkpoint(scratch / "run"))
                 == checkpoint_tensors(newest_checkpoint(scratch / "run-alone")), "they end with the same bits")
+
+        test = ["knn", "--checkpoint", scratch / "run", "--corpus", scratch / "corpus", "--label", "land_cover",
+                "--test-share", "0.3"]
+        nodes.submit(SOURCE / "jobs/eval.sbatch", *test, "--output", scratch / "knn.json", options=TWO_BY_TWO,
+                     log=scratch / "eval.log")
+        run("eval", *test, "--output", scratch / "knn-alone.json")
+        require((scratch / "knn.json").read_bytes() == (scratch / "knn-alone.json").read_bytes(),
+                "kNN on two nodes says what one rank says")
 
         stops_on_request(nodes, scratch, train)
 
