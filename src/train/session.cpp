@@ -1,0 +1,159 @@
+#include "session.hpp"
+
+#include "mpmae_training.hpp"
+#include "terrafm_training.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/hash.hpp>
+#include <terramill/core/log.hpp>
+#include <terramill/parallel/device.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <span>
+#include <string>
+
+#include <torch/torch.h>
+
+namespace terramill::train {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+loader::LoaderOptions with_crop(loader::LoaderOptions options, int crop) {
+  options.crop_size = crop;
+  return options;
+}
+
+std::unique_ptr<Task> make_task(const parallel::Mesh& mesh, const PretrainConfig& config,
+                                const corpus::Manifest& manifest, at::ScalarType dtype) {
+  const std::vector<std::uint64_t> tiles = tiles_per_modality(mesh.world(), config.corpus, manifest);
+  if (config.model.family == "terrafm") {
+    return std::make_unique<TerrafmTask>(mesh, config, fit_terrafm(config, manifest, tiles), dtype);
+  }
+  return std::make_unique<MpmaeTask>(mesh, config, fit_to_corpus(config.model, manifest, tiles), dtype);
+}
+
+std::vector<parallel::ParameterGroup> without_empty(std::vector<parallel::ParameterGroup> groups) {
+  std::erase_if(groups, [](const parallel::ParameterGroup& group) { return group.parameters.empty(); });
+  return groups;
+}
+
+std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
+
+}  // namespace
+
+Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
+    : config_(config),
+      dtype_(config.train.precision == "float64" ? at::kDouble : at::kFloat),
+      mesh_(world, parallel::select_device(config.train.device, world)),
+      manifest_(corpus::read_manifest(config.corpus)),
+      task_(make_task(mesh_, config, manifest_, dtype_)),
+      loader_(config.corpus, task_->requests(), with_crop(config.loader, task_->window())),
+      shape_{config.train.micro_batch_size, config.train.micro_batches},
+      feed_(mesh_.dp_comm(), config.corpus, loader_, config.sampling, config.plan, shape_, seed_of(config)),
+      gradients_(mesh_, without_empty(task_->groups()), parallel::parse_reduction(config.train.reduction)),
+      optimiser_(gradients_,
+                 {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}) {
+  const TrainOptions& t = config.train;
+  const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
+  total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
+  task_->set_length(total_steps_, static_cast<std::int64_t>(feed_.steps_per_epoch()));
+  state_.steps_per_epoch = feed_.steps_per_epoch();
+  state_.corpus_content = manifest_.content;
+}
+
+std::vector<parallel::NamedTensor> Session::state_tensors() const {
+  std::vector<parallel::NamedTensor> tensors = task_->state();
+  for (parallel::NamedTensor& entry : optimiser_.state()) tensors.push_back(std::move(entry));
+  return tensors;
+}
+
+std::int64_t Session::parameters() const {
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < gradients_.size(); ++i) count += gradients_.parameter(i).second.numel();
+  return count;
+}
+
+Scalars Session::named_losses(const std::vector<double>& losses) const {
+  const std::vector<std::string> names = task_->losses();
+  Scalars values;
+  for (std::size_t i = 0; i < names.size(); ++i) values.emplace_back(names[i], losses.at(i));
+  return values;
+}
+
+void Session::start_epoch() {
+  const auto done = static_cast<std::uint64_t>(state_.step);
+  const std::uint64_t epoch = done / state_.steps_per_epoch, within = done % state_.steps_per_epoch;
+  if (fed_epoch_ == epoch) return;
+  if (within == 0) state_.replaced.clear();
+  feed_.start(epoch, within, state_.replaced);
+  fed_epoch_ = epoch;
+}
+
+void Session::note_replacements() {
+  for (const loader::Replacement& entry : loader_.replacements()) {
+    const auto same = [&](const loader::Replacement& known) {
+      return known.epoch == entry.epoch && known.position == entry.position;
+    };
+    if (std::none_of(state_.replaced.begin(), state_.replaced.end(), same)) {
+      log::warn("tile replaced at epoch {}, position {}: {}", entry.epoch, entry.position, entry.reason);
+      state_.replaced.push_back(entry);
+    }
+  }
+}
+
+StepResult Session::step() {
+  const auto start = Clock::now();
+  const double waited = loader_.waited();
+  start_epoch();
+  const std::uint64_t epoch = fed_epoch_.value();
+  const parallel::MicroBatchRange range = mesh_.micro_batches(shape_.micro_batches);
+  const std::size_t width = task_->losses().size();
+  std::vector<double> mine;  // the losses of each micro-batch
+  gradients_.begin_step(shape_.micro_batches);
+  task_->begin_step(shape_.micro_batches);
+  for (int m = range.begin; m < range.end; ++m) {
+    const loader::MicroBatch loaded = feed_.next();
+    gradients_.begin_micro_batch(m);
+    const std::vector<double> losses = task_->train(loaded, {state_.step, epoch, m});
+    gradients_.end_micro_batch();
+    mine.insert(mine.end(), losses.begin(), losses.end());
+  }
+  gradients_.finish_step();
+
+  StepResult result;
+  const std::vector<double> all = mesh_.dp_comm().all_gather(std::span<const double>(mine));
+  result.losses.assign(width, 0);
+  for (std::size_t row = 0; row < all.size(); row += width) {
+    for (std::size_t i = 0; i < width; ++i) result.losses[i] += all[row + i];
+  }
+  for (double& value : result.losses) value /= shape_.micro_batches;
+  result.gradient_norm = gradients_.norm();
+  if (!std::isfinite(result.losses[0]) || !std::isfinite(result.gradient_norm)) {
+    std::string parts;
+    for (const auto& [name, value] : named_losses(result.losses)) {
+      parts += " " + name + "=" + std::to_string(value);
+    }
+    throw Error("step " + std::to_string(state_.step + 1) + " is not finite:" + parts +
+                    " gradient_norm=" + std::to_string(result.gradient_norm),
+                {"train", config_.output,
+                 "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
+  }
+  result.rates = task_->before_update(gradients_, state_.step);
+  optimiser_.step(result.rates.lr, result.rates.weight_decay);
+  task_->after_update(state_.step);
+  ++state_.step;
+  note_replacements();
+  result.seconds = seconds_since(start);
+  result.data_wait = loader_.waited() - waited;
+  result.exposed = gradients_.exposed_seconds();
+  return result;
+}
+
+}  // namespace terramill::train

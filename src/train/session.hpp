@@ -1,0 +1,80 @@
+#pragma once
+
+#include "run_state.hpp"
+
+#include <terramill/corpus/manifest.hpp>
+#include <terramill/loader/loader.hpp>
+#include <terramill/mpi/communicator.hpp>
+#include <terramill/parallel/adamw.hpp>
+#include <terramill/parallel/gradient_buffer.hpp>
+#include <terramill/parallel/mesh.hpp>
+#include <terramill/train/epoch_feed.hpp>
+#include <terramill/train/pretrain_config.hpp>
+#include <terramill/train/task.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace terramill::train {
+
+/// What a step came to. Losses, norm and rates are equal on every rank; the seconds are this rank's.
+struct StepResult {
+  std::vector<double> losses;  ///< of the task, means over the global batch
+  double gradient_norm = 0;
+  UpdateRates rates;
+  double seconds = 0;
+  double data_wait = 0;  ///< of them, waiting for the loader
+  double exposed = 0;    ///< of them, waiting for collectives of gradients
+};
+
+/// What takes training steps: model, loader, reduction and optimiser on this job's ranks. It writes no file.
+class Session {
+ public:
+  /// Begins before the first step, with freshly drawn weights. `config` must outlive the session.
+  /// Collective. UsageError where the configuration does not fit the corpus or the ranks.
+  Session(const mpi::Communicator& world, const PretrainConfig& config);
+
+  /// Step state().step + 1. Collective. Error naming step and losses where a loss or the gradient's norm is
+  /// not finite: weights and state are then those before the step.
+  StepResult step();
+
+  const parallel::Mesh& mesh() const noexcept { return mesh_; }
+  const corpus::Manifest& manifest() const noexcept { return manifest_; }
+  const BatchShape& shape() const noexcept { return shape_; }
+  const EpochFeed& feed() const noexcept { return feed_; }
+  const parallel::GradientBuffer& gradients() const noexcept { return gradients_; }
+  Task& task() noexcept { return *task_; }
+  const Task& task() const noexcept { return *task_; }
+  RunState& state() noexcept { return state_; }
+  const RunState& state() const noexcept { return state_; }
+  /// Length of the schedule.
+  std::int64_t total_steps() const noexcept { return total_steps_; }
+  /// Trained scalars of the model.
+  std::int64_t parameters() const;
+  /// All that a checkpoint keeps, by name. Reading into the tensors restores it.
+  std::vector<parallel::NamedTensor> state_tensors() const;
+  /// Losses as the task names them.
+  Scalars named_losses(const std::vector<double>& losses) const;
+
+ private:
+  void start_epoch();
+  void note_replacements();
+
+  const PretrainConfig& config_;
+  at::ScalarType dtype_;
+  parallel::Mesh mesh_;
+  corpus::Manifest manifest_;
+  std::unique_ptr<Task> task_;
+  loader::Loader loader_;
+  BatchShape shape_;
+  EpochFeed feed_;
+  parallel::GradientBuffer gradients_;
+  parallel::AdamW optimiser_;
+  RunState state_;
+  std::int64_t total_steps_ = 0;
+  std::optional<std::uint64_t> fed_epoch_;  ///< the epoch that feed_ is in
+};
+
+}  // namespace terramill::train
