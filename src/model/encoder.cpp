@@ -1,4 +1,5 @@
 #include <terramill/model/encoder.hpp>
+#include <terramill/model/recompute.hpp>
 
 #include <utility>
 
@@ -127,7 +128,8 @@ at::Tensor MaskedEncoder::forward(const at::Tensor& images, const at::Tensor& ma
       rows = downsample_convolutions_[i - 1]->on_cells(cells);
     }
     for (const auto& block : stages_[i]) {
-      rows = block->forward(rows, level);
+      const auto forward = [block, level](const at::Tensor& in) { return block->forward(in, level); };
+      rows = recomputing_ ? recompute(*block, forward, rows) : forward(rows);
     }
     record(trace, rows, level);
   }

@@ -2,6 +2,7 @@
 #include <terramill/model/init.hpp>
 #include <terramill/model/losses.hpp>
 #include <terramill/model/mpmae.hpp>
+#include <terramill/model/recompute.hpp>
 
 #include <string>
 #include <utility>
@@ -98,6 +99,11 @@ void Mpmae::initialise(std::uint64_t seed) {
   }
 }
 
+void Mpmae::recompute_blocks(bool on) {
+  recomputing_ = on;
+  encoder_->recompute_blocks(on);
+}
+
 at::Tensor Mpmae::encode(const at::Tensor& input, const at::Tensor& mask, EncoderTrace* trace) const {
   const at::Tensor typed = input.to(mask_token_.dtype());
   const bool filled = config_.missing != MissingMode::kReference;
@@ -112,7 +118,8 @@ at::Tensor Mpmae::decode(const at::Tensor& features, const at::Tensor& mask) con
   const at::Tensor all = at::ones({grid.batch, grid.height, grid.width}, at::kBool);
   grid = site_levels(all, {}, {true}, rows.device()).front();
   for (const auto& block : decoder_) {
-    decoded = block->forward(decoded, grid);
+    const auto forward = [block, grid](const at::Tensor& in) { return block->forward(in, grid); };
+    decoded = recomputing_ ? recompute(*block, forward, decoded) : forward(decoded);
   }
   return decoded;
 }

@@ -5,6 +5,7 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/model/init.hpp>
+#include <terramill/model/recompute.hpp>
 #include <terramill/model/terrafm.hpp>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ struct Terrafm::Parts {
   std::vector<double> drop_rates;
   PositionResizer resize;
   std::int64_t patch_size = 0;
+  bool recomputing = false;
 
   /// The input of block 0.
   at::Tensor tokens(const SensorImages& images, TerrafmTrace* trace) {
@@ -70,6 +72,8 @@ void Terrafm::initialise(std::uint64_t seed, const std::string& prefix) {
   }
 }
 
+void Terrafm::recompute_blocks(bool on) { parts_->recomputing = on; }
+
 at::Tensor Terrafm::forward(const SensorImages& images, const at::Tensor& keep, TerrafmTrace* trace) const {
   at::Tensor tokens = parts_->tokens(images, trace);
   if (keep.defined() && keep.sizes() != at::IntArrayRef{2 * (config_.depth - 1), tokens.size(0)}) {
@@ -77,8 +81,12 @@ at::Tensor Terrafm::forward(const SensorImages& images, const at::Tensor& keep, 
   }
   for (std::size_t i = 0; i < parts_->blocks.size(); ++i) {
     const at::Tensor scales = parts_->branch_scales(keep, i, tokens);
-    tokens = scales.defined() ? parts_->blocks[i]->forward(tokens, scales[0], scales[1], trace)
-                              : parts_->blocks[i]->forward(tokens, {}, {}, trace);
+    const auto block = [block = parts_->blocks[i], scales, trace](const at::Tensor& in) {
+      return scales.defined() ? block->forward(in, scales[0], scales[1], trace)
+                              : block->forward(in, {}, {}, trace);
+    };
+    tokens = parts_->recomputing && trace == nullptr ? recompute(*parts_->blocks[i], block, tokens)
+                                                     : block(tokens);
   }
   return normalise(tokens.select(1, 0));
 }

@@ -15,6 +15,7 @@ MpmaeTask::MpmaeTask(const parallel::Mesh& mesh, const PretrainConfig& config, M
       model_(std::make_shared<model::Mpmae>(setup_.model)) {
   model_->initialise(static_cast<std::uint64_t>(config.train.seed));
   model_->to(mesh.device(), dtype);
+  model_->recompute_blocks(config.train.activation_checkpointing);
 }
 
 std::vector<parallel::ParameterGroup> MpmaeTask::groups() const {

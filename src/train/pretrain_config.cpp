@@ -140,6 +140,9 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.reduction", &o.reduction,
             "exact: the same bits for any number of replicas; fast: MPI's or NCCL's sum", "",
             {"exact", "fast"});
+  table.add(
+      "train.activation_checkpointing", &o.activation_checkpointing,
+      "keep only the blocks' inputs and compute them again in the backward pass: less memory, the same bits");
   table.add("train.device", &o.device, "where to compute", "", {"auto", "cpu", "cuda"});
   table.add("train.intra_op_threads", &o.intra_op_threads, "LibTorch's threads per rank", "threads");
   table.add("train.stop_after", &o.stop_after, "end with a checkpoint and code 85 after this step, when > 0",
@@ -163,6 +166,7 @@ const std::set<std::string>& operational_options() {
                                               "json",
                                               "print-config",
                                               "help",
+                                              "train.activation_checkpointing",
                                               "train.device",
                                               "train.reduction",
                                               "train.intra_op_threads",

@@ -44,7 +44,9 @@ TerrafmTask::TerrafmTask(const parallel::Mesh& mesh, const PretrainConfig& confi
       frequent_(mesh.world(), config.corpus, config.dino.high_share),
       trainer_(mesh, setup_.model, head_of(config, setup_), recipe_of(config.dino),
                parallel::parse_reduction(config.train.reduction), seed_of(config), dtype),
-      drop_rates_(model::drop_path_rates(setup_.model)) {}
+      drop_rates_(model::drop_path_rates(setup_.model)) {
+  trainer_.student().backbone->recompute_blocks(config.train.activation_checkpointing);
+}
 
 checkpoint::InitReport TerrafmTask::init_from(const std::string& path) {
   // A run's checkpoint names backbone.* and head.*; released weights are those of the encoder alone.

@@ -21,6 +21,8 @@ struct EncoderTrace {
 class MaskedEncoder : public torch::nn::Module {
  public:
   explicit MaskedEncoder(const MpmaeConfig& config);
+  /// As Mpmae::recompute_blocks.
+  void recompute_blocks(bool on) noexcept { recomputing_ = on; }
 
   /// images [B, C, H, W] with H and W multiples of the patch size; mask [B, L], 1 = removed, patches
   /// row-major. Returns [B, H / patch, W / patch, D], 0 at inactive sites.
@@ -28,6 +30,7 @@ class MaskedEncoder : public torch::nn::Module {
 
  private:
   std::int64_t patch_size_, stem_stride_;
+  bool recomputing_ = false;
   std::vector<std::shared_ptr<Wrapped<Norm>>> downsample_norms_;
   std::vector<std::shared_ptr<SparseKernel>> downsample_convolutions_;
   // stem_orig, or initial_conv and stem; the others are null.

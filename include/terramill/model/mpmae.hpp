@@ -45,6 +45,8 @@ class Mpmae : public torch::nn::Module {
   const MpmaeConfig& config() const noexcept { return config_; }
   /// Draws every parameter from (seed, its name); see draw_parameter.
   void initialise(std::uint64_t seed);
+  /// Whether `forward` keeps only the blocks' inputs for the backward pass (recompute.hpp): the same bits.
+  void recompute_blocks(bool on);
 
   /// UsageError when a tensor of the batch does not fit the config. `with_predictions` also runs every head
   /// on every patch.
@@ -62,6 +64,7 @@ class Mpmae : public torch::nn::Module {
                                       const MpmaeBatch& batch) const;
 
   MpmaeConfig config_;
+  bool recomputing_ = false;
   at::Tensor mask_token_, log_vars_;  // log_vars_ undefined when unweighted
   std::shared_ptr<MaskedEncoder> encoder_;
   std::shared_ptr<Linear> proj_;

@@ -61,6 +61,8 @@ class Terrafm : public torch::nn::Module {
   const TerrafmConfig& config() const noexcept { return config_; }
   /// Draws every parameter from (seed, `prefix` + its name), as spec a.5 and a.8 say.
   void initialise(std::uint64_t seed, const std::string& prefix = "");
+  /// Whether `forward` keeps only the blocks' inputs for the backward pass (recompute.hpp): the same bits.
+  void recompute_blocks(bool on);
 
   /// The class token after the final norm, [B, d]. `keep`: drop path's masks [2 (depth - 1), B] of 0 and 1 in
   /// the order block 1 attention, block 1 MLP, block 2 attention, …; undefined: nothing is dropped.

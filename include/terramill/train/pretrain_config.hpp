@@ -77,6 +77,7 @@ struct TrainOptions {
   std::int64_t seed = 0;
   std::string precision = "float32";  ///< or "float64"
   std::string reduction = "exact";
+  bool activation_checkpointing = false;
   std::string device = "auto";
   int intra_op_threads = 1;         ///< of LibTorch, per rank
   std::int64_t stop_after = 0;      ///< end with a checkpoint after this step, when > 0; the schedule stays
