@@ -1,6 +1,8 @@
 #include <terramill/checkpoint/checkpoint.hpp>
 #include <terramill/checkpoint/tensors.hpp>
 #include <terramill/core/error.hpp>
+#include <terramill/core/phase.hpp>
+#include <terramill/core/trace.hpp>
 
 #include <algorithm>
 #include <set>
@@ -10,6 +12,8 @@ namespace terramill::checkpoint {
 
 Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<NamedTensor>& tensors, Json meta)
     : rank_(rank), ranks_(ranks), step_(step), meta_(std::move(meta)) {
+  const PhaseTimer copies(Phase::kCheckpoint);
+  const trace::Span span("checkpoint copy", "checkpoint");
   std::set<std::string> names;
   std::int64_t total = 0;
   for (const auto& [name, tensor] : tensors) {

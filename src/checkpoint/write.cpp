@@ -6,6 +6,8 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
+#include <terramill/core/phase.hpp>
+#include <terramill/core/trace.hpp>
 
 #include <algorithm>
 #include <span>
@@ -80,6 +82,8 @@ fs::path write(const mpi::Communicator& comm, const fs::path& run, const Snapsho
   Json written = {{"file", nullptr}, {"slices", Json::array()}};
   mpi::all_or_none(comm, [&] {
     if (snapshot.parts_.empty()) return;
+    const PhaseTimer writes(Phase::kCheckpoint);
+    const trace::Span span("checkpoint write", "checkpoint");
     const fs::path path = temporary / rank_file_name(comm.rank());
     std::vector<TensorSpec> specs;
     for (const Snapshot::Part& part : snapshot.parts_) {
@@ -120,6 +124,7 @@ fs::path write(const mpi::Communicator& comm, const fs::path& run, const Snapsho
   const std::vector<std::string> texts = comm.gather(dump_json(written));
   mpi::all_or_none(comm, [&] {
     if (comm.rank() != 0) return;
+    const trace::Span span("checkpoint commit", "checkpoint");
     Json index = {{"format", "terramill-checkpoint"}, {"version", 1},
                   {"step", snapshot.step_},           {"ranks", comm.size()},
                   {"meta", snapshot.meta_},           {"files", Json::array()},

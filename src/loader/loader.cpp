@@ -4,6 +4,8 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/log.hpp>
+#include <terramill/core/phase.hpp>
+#include <terramill/core/trace.hpp>
 #include <terramill/loader/loader.hpp>
 
 #include <algorithm>
@@ -75,7 +77,12 @@ void Loader::start(Work work) {
 
 std::optional<MicroBatch> Loader::next() {
   const auto begin = std::chrono::steady_clock::now();
-  auto loaded = state_->prefetcher.next();
+  std::optional<Loaded> loaded;
+  {
+    const PhaseTimer waits(Phase::kDataWait);
+    const trace::Span span("wait for data", "data");
+    loaded = state_->prefetcher.next();
+  }
   state_->waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!loaded) return std::nullopt;
   for (Replacement& replaced : loaded->replaced) {

@@ -3,6 +3,7 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/philox.hpp>
+#include <terramill/core/trace.hpp>
 
 #include <algorithm>
 #include <system_error>
@@ -20,7 +21,7 @@ std::uint64_t hash_of(std::uint64_t position) { return xxh3(std::as_bytes(std::s
 Prefetcher::Prefetcher(TileReader& reader, const LoaderOptions& options, Allocator allocator)
     : reader_(reader), options_(options), allocator_(std::move(allocator)) {
   try {
-    for (int i = 0; i < options.threads; ++i) workers_.emplace_back([this] { run(); });
+    for (int i = 0; i < options.threads; ++i) workers_.emplace_back([this, i] { run(i); });
   } catch (const std::system_error& fault) {
     stop();
     throw LibraryError(fault.what(), {"start the loader's threads", std::to_string(options.threads), ""});
@@ -82,7 +83,8 @@ Prefetcher::Slot& Prefetcher::slot_of(std::size_t batch) {
   return slots_.emplace(batch, std::move(slot)).first->second;
 }
 
-void Prefetcher::run() {
+void Prefetcher::run(int worker) {
+  trace::name_thread("loader-" + std::to_string(worker));
   Scratch scratch(reader_.manifest().codec);
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -159,6 +161,11 @@ std::optional<Loaded> Prefetcher::next() {
   });
   Slot slot = std::move(slots_.extract(next_batch_).mapped());
   ++next_batch_;
+  if (trace::recording()) {
+    trace::counter("micro-batches ready", std::count_if(slots_.begin(), slots_.end(), [](const auto& entry) {
+                     return entry.second.remaining == 0;
+                   }));
+  }
   lock.unlock();
   work_ready_.notify_all();
   for (const std::exception_ptr& failed : slot.failed) {

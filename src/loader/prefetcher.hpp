@@ -41,7 +41,7 @@ class Prefetcher {
     std::size_t remaining = 0;
   };
 
-  void run();
+  void run(int worker);
   void stop() noexcept;
   bool has_work() const;
   Slot& slot_of(std::size_t batch);

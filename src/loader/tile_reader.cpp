@@ -2,6 +2,7 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
+#include <terramill/core/trace.hpp>
 
 #include <algorithm>
 
@@ -70,15 +71,20 @@ std::span<const std::byte> TileReader::read_values(const OpenShard& shard, const
   };
   if (chunk.size > 2 * conversion.stored_bytes + kSlack)
     throw FormatError("the " + describe() + " has an absurd size");
+  trace::Span read("read", "loader");
+  read.with("bytes", static_cast<std::int64_t>(chunk.size));
   scratch.stored.resize(chunk.size);
   shard.file.read_at(chunk.offset, scratch.stored);
   if (verify_ && xxh3(scratch.stored) != chunk.xxh3) {
     throw IntegrityError("the " + describe() + " does not agree with its hash");
   }
+  read.end();
   if (!modality.pixel) {
     if (chunk.size != conversion.stored_bytes) throw FormatError("the " + describe() + " has the wrong size");
     return scratch.stored;
   }
+  trace::Span decode("decode", "loader");
+  decode.with("bytes", static_cast<std::int64_t>(conversion.stored_bytes));
   scratch.values.resize(conversion.stored_bytes);
   scratch.decoder.decode(scratch.stored, size_of(modality.dtype), scratch.values);
   return scratch.values;
@@ -104,6 +110,7 @@ void TileReader::read_once(const sampling::PlanEntry& entry, const SamplePlace& 
       values = read_values(*shard, entry, conversion, scratch);
       decoded = &conversion;
     }
+    const trace::Span convert_span("convert", "loader");
     convert(conversion, values, type, place.window, crop_size_, place.into[r]);
   }
 }

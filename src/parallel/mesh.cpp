@@ -36,6 +36,6 @@ Mesh::Mesh(const mpi::Communicator& world, c10::Device device, int tp)
       tp_rank_(world.rank() % tp),
       device_(device),
       dp_comm_(world.split(tp_rank_, world.rank())),
-      dp_group_(make_process_group(dp_comm_, device)) {}
+      dp_group_(make_process_group(dp_comm_, device, "dp")) {}
 
 }  // namespace terramill::parallel

@@ -187,22 +187,27 @@ Tensor pack(const std::vector<Tensor>& parts) {
 }  // namespace
 
 struct MpiBackend::State {
-  State(const mpi::Communicator& comm, std::int64_t max_count) : collectives(comm, max_count) {}
+  State(const mpi::Communicator& comm, std::int64_t max_count, const std::string& name)
+      : collectives(comm, max_count), queue(name) {}
 
   WorkPtr push(c10d::OpType type, const char* name, const Tensor& shown, Tensors results,
                std::function<void()> job) {
+    std::size_t bytes = 0;
+    for (const Tensor& result : results) bytes += result.nbytes();
+    bytes = std::max(bytes, shown.nbytes());
     return queue.push(type,
                       std::string(name) + " of " + describe(shown) + " among " +
                           std::to_string(collectives.size()) + " ranks",
-                      collectives.rank(), std::move(results), std::move(job));
+                      collectives.rank(), std::move(results), std::move(job),
+                      static_cast<std::int64_t>(bytes));
   }
 
   MpiCollectives collectives;
   WorkQueue queue;
 };
 
-MpiBackend::MpiBackend(const mpi::Communicator& comm, std::int64_t max_count)
-    : c10d::Backend(comm.rank(), comm.size()), state_(std::make_shared<State>(comm, max_count)) {}
+MpiBackend::MpiBackend(const mpi::Communicator& comm, std::int64_t max_count, const std::string& name)
+    : c10d::Backend(comm.rank(), comm.size()), state_(std::make_shared<State>(comm, max_count, name)) {}
 
 MpiBackend::~MpiBackend() {
   if (std::uncaught_exceptions() == 0 || state_->queue.idle()) return;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <limits>
 #include <string>
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -49,7 +50,8 @@ c10::intrusive_ptr<c10d::Store> make_store(const mpi::Communicator& comm) {
   return store;
 }
 
-ProcessGroupPtr make_process_group(const mpi::Communicator& comm, c10::Device device) {
+ProcessGroupPtr make_process_group(const mpi::Communicator& comm, c10::Device device,
+                                   const std::string& name) {
   using Group = c10d::ProcessGroup;
   ProcessGroupPtr group;
   c10::intrusive_ptr<c10d::Backend> nccl;
@@ -61,7 +63,8 @@ ProcessGroupPtr make_process_group(const mpi::Communicator& comm, c10::Device de
     group = c10::make_intrusive<Group>(comm.rank(), comm.size());
   }
   group->setBackend(c10::kCPU, Group::BackendType::MPI,
-                    c10::intrusive_ptr<c10d::Backend>(c10::make_intrusive<MpiBackend>(comm)));
+                    c10::intrusive_ptr<c10d::Backend>(
+                        c10::make_intrusive<MpiBackend>(comm, std::numeric_limits<int>::max(), name)));
   group->setDefaultBackend(Group::BackendType::MPI);
   if (nccl) {
     group->setBoundDeviceId(device);

@@ -1,7 +1,10 @@
 #include "work_queue.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/phase.hpp>
+#include <terramill/core/trace.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <utility>
 
@@ -9,19 +12,48 @@
 
 namespace terramill::parallel {
 
+namespace {
+
+constexpr const char* kCategory = "communication";
+
+/// "all-reduce" of "all-reduce of Float [3] among 2 ranks", where it will be asked for.
+const char* traced_name(const std::string& what) {
+  return trace::recording() ? trace::keep(what.substr(0, what.find(" of "))) : "collective";
+}
+
+}  // namespace
+
 class WorkQueue::Job final : public c10d::Work {
  public:
   Job(c10d::OpType type, std::string what, int rank, std::vector<at::Tensor> results,
-      std::function<void()> job)
-      : c10d::Work(rank, type), what_(std::move(what)), results_(std::move(results)), job_(std::move(job)) {}
+      std::function<void()> job, std::int64_t bytes)
+      : c10d::Work(rank, type),
+        what_(std::move(what)),
+        results_(std::move(results)),
+        job_(std::move(job)),
+        name_(traced_name(what_)),
+        bytes_(bytes) {
+    trace::instant("launch", kCategory, {"collective", 0, name_}, {"bytes", bytes_});
+  }
 
   std::vector<at::Tensor> result() override { return results_; }
 
-  /// `failure` names the first job of the queue that failed; empty while none has.
-  void run(std::string& failure) {
+  bool wait(std::chrono::milliseconds timeout) override {
+    if (isCompleted()) return c10d::Work::wait(timeout);
+    const PhaseTimer exposed(Phase::kExposed);
+    trace::Span span("wait for collective", kCategory);
+    span.with("collective", name_).with("bytes", bytes_);
+    return c10d::Work::wait(timeout);
+  }
+
+  /// `failure` names the first job of the queue that failed; empty while none has. `group` is for the trace.
+  void run(std::string& failure, const char* group) {
     std::exception_ptr fault;
     try {
       if (!failure.empty()) throw LibraryError("an earlier collective failed: " + failure, {what_, "", ""});
+      const PhaseTimer busy(Phase::kCommunication);
+      trace::Span span(name_, kCategory);
+      span.with("bytes", bytes_).with("group", group);
       job_();
     } catch (const std::exception& error) {
       if (failure.empty()) {
@@ -39,9 +71,11 @@ class WorkQueue::Job final : public c10d::Work {
   std::string what_;
   std::vector<at::Tensor> results_;
   std::function<void()> job_;
+  const char* name_;
+  std::int64_t bytes_;
 };
 
-WorkQueue::WorkQueue() : thread_([this] { work(); }) {}
+WorkQueue::WorkQueue(const std::string& group) : thread_([this, group] { work(group); }) {}
 
 WorkQueue::~WorkQueue() {
   if (!thread_.joinable()) return;
@@ -54,8 +88,10 @@ WorkQueue::~WorkQueue() {
 }
 
 c10::intrusive_ptr<c10d::Work> WorkQueue::push(c10d::OpType type, std::string what, int rank,
-                                               std::vector<at::Tensor> results, std::function<void()> job) {
-  auto item = c10::make_intrusive<Job>(type, std::move(what), rank, std::move(results), std::move(job));
+                                               std::vector<at::Tensor> results, std::function<void()> job,
+                                               std::int64_t bytes) {
+  auto item =
+      c10::make_intrusive<Job>(type, std::move(what), rank, std::move(results), std::move(job), bytes);
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back(item);
@@ -71,7 +107,9 @@ bool WorkQueue::idle() {
 
 void WorkQueue::abandon() { thread_.detach(); }
 
-void WorkQueue::work() {
+void WorkQueue::work(const std::string& group) {
+  trace::name_thread(group.empty() ? "communication" : "communication " + group);
+  const char* const traced_group = trace::keep(group);
   // Signals are the main thread's business.
   sigset_t all;
   sigfillset(&all);
@@ -85,7 +123,7 @@ void WorkQueue::work() {
     queue_.pop_front();
     running_ = true;
     lock.unlock();
-    job->run(failure_);
+    job->run(failure_, traced_group);
     lock.lock();
     running_ = false;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -16,16 +17,18 @@ namespace terramill::parallel {
 /// job that threw, all later ones fail with a mention of it.
 class WorkQueue {
  public:
-  WorkQueue();
+  /// `group` names the thread in traces.
+  explicit WorkQueue(const std::string& group = "");
   /// Runs what was queued, then joins.
   ~WorkQueue();
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 
-  /// `what` names the job in errors; `results` are what Work::result gives, and stay alive until the work is
-  /// gone.
+  /// `what` names the job in errors, and up to " of " in traces, `bytes` its size there; `results` are what
+  /// Work::result gives, and stay alive until the work is gone.
   c10::intrusive_ptr<c10d::Work> push(c10d::OpType type, std::string what, int rank,
-                                      std::vector<at::Tensor> results, std::function<void()> job);
+                                      std::vector<at::Tensor> results, std::function<void()> job,
+                                      std::int64_t bytes = 0);
   /// Whether nothing is queued or running.
   bool idle();
   /// Lets go of the thread, which goes on, or hangs, by itself; the queue must live until the process ends.
@@ -33,7 +36,7 @@ class WorkQueue {
 
  private:
   class Job;
-  void work();
+  void work(const std::string& group);
 
   std::mutex mutex_;
   std::condition_variable wake_;

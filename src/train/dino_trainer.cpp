@@ -1,4 +1,5 @@
 #include <terramill/checkpoint/checkpoint.hpp>
+#include <terramill/core/trace.hpp>
 #include <terramill/train/dino_trainer.hpp>
 
 #include <torch/torch.h>
@@ -102,8 +103,13 @@ DinoTrainer::Outputs DinoTrainer::forward(const DinoViews& views, double teacher
 
 double DinoTrainer::train(int micro_batch, const DinoViews& views, double teacher_temperature,
                           const at::Tensor& global_keep, const at::Tensor& local_keep) {
+  trace::Span span("forward", "compute");
   const Outputs outputs = forward(views, teacher_temperature, global_keep, local_keep);
-  outputs.loss.backward();
+  span.end();
+  {
+    const trace::Span backward("backward", "compute");
+    outputs.loss.backward();
+  }
   const torch::NoGradGuard no_grad;
   student_output_ = outputs.student.detach();
   teacher_output_ = outputs.teacher;
@@ -140,8 +146,10 @@ void DinoTrainer::after_update(double momentum) {
   const torch::NoGradGuard no_grad;
   const auto from = student_->parameters();
   auto to = teacher_->parameters();
+  trace::Span span("teacher update", "compute");
   for (std::size_t i = 0; i < from.size(); ++i) to[i].mul_(momentum).add_(from[i] * (1 - momentum));
 
+  span.end();
   // Rows of other replicas' micro-batches are zeros here, so the sum over replicas is exact; the rows then
   // add up in their order.
   std::vector<at::Tensor> buffers{sums_};

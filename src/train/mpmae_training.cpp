@@ -1,6 +1,7 @@
 #include "mpmae_training.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/trace.hpp>
 
 #include <torch/torch.h>
 
@@ -71,7 +72,10 @@ model::MpmaeOutput MpmaeTask::forward(const loader::MicroBatch& loaded, std::uin
 }
 
 std::vector<double> MpmaeTask::train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) {
+  trace::Span span("forward", "compute");
   const model::MpmaeOutput output = forward(loaded, place.epoch);
+  span.end();
+  const trace::Span backward("backward", "compute");
   if (output.total.requires_grad()) output.total.backward();
   return losses_of(output);
 }

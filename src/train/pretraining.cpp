@@ -15,8 +15,10 @@
 #include <terramill/train/stop_request.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <limits>
+#include <utility>
 
 #include <malloc.h>
 #include <torch/torch.h>
@@ -70,6 +72,7 @@ class Run {
   StopRequest stop_;
   std::optional<MetricsWriter> metrics_;
   std::int64_t saved_step_ = -1;
+  double saving_ = 0;  ///< seconds of save() since the last step
   bool stop_agreed_ = false;
   std::unique_ptr<Progress> progress_;
 };
@@ -140,7 +143,8 @@ void Run::describe() const {
 }
 
 void Run::step() {
-  const StepResult done = session_.step();
+  StepResult done = session_.step();
+  done.phases.checkpoint = std::exchange(saving_, 0);
   if (metrics_) {
     Scalars values = session_.named_losses(done.losses);
     values.emplace_back("lr", done.rates.lr);
@@ -151,8 +155,12 @@ void Run::step() {
     values.emplace_back("images_per_second",
                         static_cast<double>(session_.shape().global_batch()) / done.seconds);
     values.emplace_back("step_seconds", done.seconds);
-    values.emplace_back("data_wait_share", done.data_wait / done.seconds);
-    values.emplace_back("communication_share", done.exposed / done.seconds);
+    const StepPhases& phases = done.phases;
+    values.emplace_back("compute_share", phases.compute / done.seconds);
+    values.emplace_back("data_wait_share", phases.data_wait / done.seconds);
+    values.emplace_back("communication_share", phases.communication_exposed / done.seconds);
+    values.emplace_back("communication_hidden_share", phases.communication_hidden / done.seconds);
+    values.emplace_back("checkpoint_share", phases.checkpoint / done.seconds);
     metrics_->write("train", state_.step, values);
   }
   progress_->note("loss " + std::to_string(done.losses[0]));
@@ -176,6 +184,7 @@ void Run::test_features() {
 
 void Run::save() {
   if (saved_step_ == state_.step) return;
+  const auto start = std::chrono::steady_clock::now();
   // Each replica knows the tiles that it had to replace; the checkpoint keeps all of them.
   Json mine = Json::array();
   for (const loader::Replacement& entry : state_.replaced) mine.push_back(loader::to_json(entry));
@@ -195,6 +204,7 @@ void Run::save() {
       checkpoint::save(world_, config_.output, state_.step, session_.state_tensors(), state.to_json(world_));
   if (world_.rank() == 0) checkpoint::prune(config_.output, config_.checkpoint.keep);
   saved_step_ = state_.step;
+  saving_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log::info("step {}: checkpoint {}", state_.step, path.string());
 }
 

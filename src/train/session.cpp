@@ -6,6 +6,7 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
+#include <terramill/core/trace.hpp>
 #include <terramill/parallel/device.hpp>
 
 #include <algorithm>
@@ -92,6 +93,8 @@ void Session::start_epoch() {
   const std::uint64_t epoch = done / state_.steps_per_epoch, within = done % state_.steps_per_epoch;
   if (fed_epoch_ == epoch) return;
   if (within == 0) state_.replaced.clear();
+  const PhaseTimer plans(Phase::kDataWait);
+  const trace::Span span("plan epoch", "data");
   feed_.start(epoch, within, state_.replaced);
   fed_epoch_ = epoch;
 }
@@ -108,9 +111,26 @@ void Session::note_replacements() {
   }
 }
 
+std::vector<double> Session::gather_losses(const std::vector<double>& mine) const {
+  const PhaseTimer waits(Phase::kExposed);
+  const trace::Span span("gather losses", "communication");
+  return mesh_.dp_comm().all_gather(std::span<const double>(mine));
+}
+
+void Session::update(const UpdateRates& rates) {
+  {
+    const trace::Span span("optimiser", "compute");
+    optimiser_.step(rates.lr, rates.weight_decay);
+  }
+  const trace::Span span("follow student", "compute");
+  task_->after_update(state_.step);
+}
+
 StepResult Session::step() {
   const auto start = Clock::now();
-  const double waited = loader_.waited();
+  const PhaseSeconds before = phase_seconds();
+  trace::Span span("step", "step");
+  span.with("step", state_.step + 1);
   start_epoch();
   const std::uint64_t epoch = fed_epoch_.value();
   const parallel::MicroBatchRange range = mesh_.micro_batches(shape_.micro_batches);
@@ -121,6 +141,8 @@ StepResult Session::step() {
   for (int m = range.begin; m < range.end; ++m) {
     const loader::MicroBatch loaded = feed_.next();
     gradients_.begin_micro_batch(m);
+    trace::Span part("micro-batch", "compute");
+    part.with("index", m);
     const std::vector<double> losses = task_->train(loaded, {state_.step, epoch, m});
     gradients_.end_micro_batch();
     mine.insert(mine.end(), losses.begin(), losses.end());
@@ -128,7 +150,7 @@ StepResult Session::step() {
   gradients_.finish_step();
 
   StepResult result;
-  const std::vector<double> all = mesh_.dp_comm().all_gather(std::span<const double>(mine));
+  const std::vector<double> all = gather_losses(mine);
   result.losses.assign(width, 0);
   for (std::size_t row = 0; row < all.size(); row += width) {
     for (std::size_t i = 0; i < width; ++i) result.losses[i] += all[row + i];
@@ -146,13 +168,11 @@ StepResult Session::step() {
                  "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
   }
   result.rates = task_->before_update(gradients_, state_.step);
-  optimiser_.step(result.rates.lr, result.rates.weight_decay);
-  task_->after_update(state_.step);
+  update(result.rates);
   ++state_.step;
   note_replacements();
   result.seconds = seconds_since(start);
-  result.data_wait = loader_.waited() - waited;
-  result.exposed = gradients_.exposed_seconds();
+  result.phases = StepPhases::of(result.seconds, phase_seconds() - before);
   return result;
 }
 

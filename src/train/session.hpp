@@ -10,6 +10,7 @@
 #include <terramill/parallel/mesh.hpp>
 #include <terramill/train/epoch_feed.hpp>
 #include <terramill/train/pretrain_config.hpp>
+#include <terramill/train/step_phases.hpp>
 #include <terramill/train/task.hpp>
 
 #include <cstdint>
@@ -25,8 +26,7 @@ struct StepResult {
   double gradient_norm = 0;
   UpdateRates rates;
   double seconds = 0;
-  double data_wait = 0;  ///< of them, waiting for the loader
-  double exposed = 0;    ///< of them, waiting for collectives of gradients
+  StepPhases phases;  ///< of them; `checkpoint` is the caller's to fill
 };
 
 /// What takes training steps: model, loader, reduction and optimiser on this job's ranks. It writes no file.
@@ -61,6 +61,8 @@ class Session {
  private:
   void start_epoch();
   void note_replacements();
+  std::vector<double> gather_losses(const std::vector<double>& mine) const;
+  void update(const UpdateRates& rates);
 
   const PretrainConfig& config_;
   at::ScalarType dtype_;

@@ -1,6 +1,7 @@
 #include "terrafm_training.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/trace.hpp>
 #include <terramill/train/multi_crop.hpp>
 
 #include <algorithm>
@@ -103,7 +104,9 @@ DinoViews TerrafmTask::views_of(const loader::MicroBatch& loaded, std::uint64_t 
 }
 
 std::vector<double> TerrafmTask::train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) {
+  trace::Span span("views", "compute");
   const DinoViews views = views_of(loaded, place.epoch, place.step, place.index);
+  span.end();
   const at::TensorOptions options = at::device(mesh_.device()).dtype(dtype_);
   const auto keep = [&](const model::SensorImages& images, int part) {
     return draw_drop_path(drop_rates_, rows_of(images), seed_of(config_), place.step, place.index, part,

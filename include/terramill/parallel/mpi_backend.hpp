@@ -25,9 +25,10 @@ namespace terramill::parallel {
 /// float and rounded once. The same layout gives the same bits again.
 class MpiBackend final : public c10d::Backend {
  public:
-  /// Collective: duplicates `comm`. Messages of more than `max_count` elements are sent in pieces.
-  explicit MpiBackend(const mpi::Communicator& comm,
-                      std::int64_t max_count = std::numeric_limits<int>::max());
+  /// Collective: duplicates `comm`. Messages of more than `max_count` elements are sent in pieces. `name` is
+  /// the group's in traces.
+  explicit MpiBackend(const mpi::Communicator& comm, std::int64_t max_count = std::numeric_limits<int>::max(),
+                      const std::string& name = "");
   /// Ends after the queued works; while an exception unwinds, leaves unfinished ones to the end of the
   /// process, since other ranks may never join them.
   ~MpiBackend() override;

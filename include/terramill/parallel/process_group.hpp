@@ -2,6 +2,8 @@
 
 #include <terramill/mpi/communicator.hpp>
 
+#include <string>
+
 #include <c10/core/Device.h>
 #include <c10/util/intrusive_ptr.h>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
@@ -12,9 +14,10 @@ namespace terramill::parallel {
 using ProcessGroupPtr = c10::intrusive_ptr<c10d::ProcessGroup>;
 
 /// LibTorch's process group over the ranks of `comm`: CPU tensors go through MpiBackend, and where `device`
-/// is a GPU its tensors go through NCCL. Collective. LibraryError when NCCL is asked for and this build or
-/// this machine cannot.
-ProcessGroupPtr make_process_group(const mpi::Communicator& comm, c10::Device device);
+/// is a GPU its tensors go through NCCL. `name` is the group's in traces. Collective. LibraryError when NCCL
+/// is asked for and this build or this machine cannot.
+ProcessGroupPtr make_process_group(const mpi::Communicator& comm, c10::Device device,
+                                   const std::string& name = "");
 
 /// The key-value store by which NCCL's ranks find each other: a TCPStore on rank 0 at a free port, its
 /// address sent over MPI. Collective. LibraryError, on every rank, when one cannot reach it.
