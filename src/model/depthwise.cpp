@@ -1,5 +1,6 @@
 #include "vector_clones.hpp"
 
+#include <terramill/model/precision.hpp>
 #include <terramill/model/sites.hpp>
 
 #include <algorithm>
@@ -140,6 +141,9 @@ struct DepthwiseOnSites : Function<DepthwiseOnSites> {
 
 at::Tensor depthwise_on_sites(const at::Tensor& rows, const at::Tensor& kernel, const at::Tensor& bias,
                               const SiteLevel& level) {
+  if (rows.scalar_type() == at::kBFloat16 && rows.is_cpu()) {
+    return depthwise_on_sites(widened(rows), kernel, bias, level).to(at::kBFloat16);
+  }
   const bool direct = level.neighbours.defined() && rows.is_cpu() &&
                       (rows.scalar_type() == at::kFloat || rows.scalar_type() == at::kDouble);
   if (direct) {

@@ -2,6 +2,7 @@
 #include <terramill/model/dino.hpp>
 #include <terramill/model/init.hpp>
 #include <terramill/model/layers.hpp>
+#include <terramill/model/precision.hpp>
 
 #include <cmath>
 #include <string>
@@ -64,7 +65,8 @@ at::Tensor DinoHead::bottleneck(const at::Tensor& features) const {
 }
 
 at::Tensor DinoHead::forward(const at::Tensor& features) const {
-  const at::Tensor low = bottleneck(features);
+  const at::Tensor low = widened(bottleneck(features));
+  const Bfloat16Scope exact(low.device().type(), false);  // what the losses' softmax magnifies
   const at::Tensor direction = low / low.norm(2, {1}, /*keepdim=*/true).clamp_min(kNormaliseEpsilon);
   const at::Tensor& raw = parts_->weight_v;
   const at::Tensor prototypes = raw * (parts_->weight_g / raw.norm(2, {1}, /*keepdim=*/true));

@@ -1,4 +1,5 @@
 #include <terramill/model/encoder.hpp>
+#include <terramill/model/precision.hpp>
 #include <terramill/model/recompute.hpp>
 
 #include <utility>
@@ -125,7 +126,7 @@ at::Tensor MaskedEncoder::forward(const at::Tensor& images, const at::Tensor& ma
       const at::Tensor cells = scatter_rows(downsample_norms_[i - 1]->forward(rows), levels[i].cell_slots,
                                             level.active_sites() * kDownsample * kDownsample)
                                    .view({level.active_sites(), kDownsample * kDownsample * rows.size(1)});
-      rows = downsample_convolutions_[i - 1]->on_cells(cells);
+      rows = widened(downsample_convolutions_[i - 1]->on_cells(cells));
     }
     for (const auto& block : stages_[i]) {
       const auto forward = [block, level](const at::Tensor& in) { return block->forward(in, level); };

@@ -1,6 +1,7 @@
 #include "vector_clones.hpp"
 
 #include <terramill/model/layers.hpp>
+#include <terramill/model/precision.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -124,21 +125,21 @@ at::Tensor blend(const at::Tensor& a, const at::Tensor& p, const at::Tensor& b, 
 }
 
 /// With G the norms [groups, 1, C], m their mean over channels plus eps, and N = G / m, y = x * (gamma N + 1)
-/// + beta.
+/// + beta. Computed in float32 for bfloat16 x, whose type y then has.
 struct GlobalResponseNorm : Function<GlobalResponseNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_in, const at::Tensor& gamma,
                             const at::Tensor& beta, double epsilon) {
-    const at::Tensor x = x_in.contiguous();
+    const at::Tensor kept = x_in.contiguous(), x = widened(kept);
     const at::Tensor norms = column_products(x, x).sqrt();
     const at::Tensor mean = norms.mean(-1, true) + epsilon;
-    context->save_for_backward({x, gamma, norms, mean});
-    return at::addcmul(beta, x, gamma * (norms / mean) + 1);
+    context->save_for_backward({kept, gamma, norms, mean});
+    return at::addcmul(beta, x, gamma * (norms / mean) + 1).to(x_in.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &gamma = saved[1], &norms = saved[2], &mean = saved[3];
-    const at::Tensor dy = gradients[0].contiguous();
+    const at::Tensor &gamma = saved[1], &norms = saved[2], &mean = saved[3];
+    const at::Tensor x = widened(saved[0]), dy = widened(gradients[0].contiguous());
     const at::Tensor ratio = norms / mean;
     // d loss / d (gamma N), per group and channel.
     const at::Tensor dscale = column_products(dy, x);
@@ -146,7 +147,10 @@ struct GlobalResponseNorm : Function<GlobalResponseNorm> {
     const at::Tensor dnorms = (dratio - (dratio * ratio).mean(-1, true)) / mean;
     const at::Tensor pull = at::where(norms == 0, 0, dnorms / norms);
     const at::Tensor dx = blend(dy, gamma * ratio + 1, x, pull);
-    return {dx, (dscale * ratio).sum(at::IntArrayRef{0, 1}), dy.sum(at::IntArrayRef{0, 1}), {}};
+    return {dx.to(saved[0].scalar_type()),
+            (dscale * ratio).sum(at::IntArrayRef{0, 1}),
+            dy.sum(at::IntArrayRef{0, 1}),
+            {}};
   }
 };
 

@@ -1,4 +1,5 @@
 #include <terramill/model/layers.hpp>
+#include <terramill/model/precision.hpp>
 
 #include <torch/torch.h>
 
@@ -26,7 +27,7 @@ Norm::Norm(std::int64_t channels, double epsilon)
       bias_(register_parameter("bias", torch::zeros({channels}))) {}
 
 at::Tensor Norm::forward(const at::Tensor& rows) const {
-  return at::layer_norm(rows, weight_.sizes(), weight_, bias_, epsilon_);
+  return at::layer_norm(widened(rows), weight_.sizes(), weight_, bias_, epsilon_);
 }
 
 Linear::Linear(std::int64_t in, std::int64_t out, bool convolution, bool with_bias)

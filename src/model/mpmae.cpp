@@ -2,6 +2,7 @@
 #include <terramill/model/init.hpp>
 #include <terramill/model/losses.hpp>
 #include <terramill/model/mpmae.hpp>
+#include <terramill/model/precision.hpp>
 #include <terramill/model/recompute.hpp>
 
 #include <string>
@@ -156,7 +157,7 @@ std::vector<at::Tensor> Mpmae::predict_all(const at::Tensor& decoded, const at::
   std::vector<at::Tensor> predictions;
   for (std::size_t i = 0; i < heads_.size(); ++i) {
     const bool pixel = config_.targets[i].is_pixel();
-    const at::Tensor rows = heads_[i]->forward(pixel ? decoded : pooled);
+    const at::Tensor rows = widened(heads_[i]->forward(pixel ? decoded : pooled));
     predictions.push_back(pixel ? rows.view({batch.input.size(0), height, width, -1}).permute({0, 3, 1, 2})
                                 : rows);
   }
@@ -182,7 +183,7 @@ MpmaeOutput Mpmae::forward(const MpmaeBatch& batch, bool with_predictions) const
     const MpmaeTarget& target = config_.targets[i];
     output.participates.push_back(targets[i].participates);
     if (targets[i].participates) {
-      const at::Tensor prediction = heads_[i]->forward(target.is_pixel() ? removed_rows : pooled);
+      const at::Tensor prediction = widened(heads_[i]->forward(target.is_pixel() ? removed_rows : pooled));
       losses.push_back(target_loss(target, prediction, targets[i].rows,
                                    config_.norm_pix && target.reflectance, config_.missing));
     } else {

@@ -1,6 +1,7 @@
 #include "patch_fusion.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/model/precision.hpp>
 
 #include <cmath>
 #include <limits>
@@ -74,14 +75,14 @@ at::Tensor SensorFusion::forward(const std::vector<at::Tensor>& scores, const st
     logits =
         logits.masked_fill(absent.view({batch, 1, 1, 1, sensors}), -std::numeric_limits<double>::infinity());
   }
-  const at::Tensor attention = logits.softmax(-1).flatten(0, 1);
+  const at::Tensor attention = widened(logits).softmax(-1).flatten(0, 1);
   const at::Tensor value =
       at::stack(values, 2).view({batch * positions, sensors, heads_, width_ / heads_}).transpose(1, 2);
   at::Tensor attended = at::matmul(attention, value).transpose(1, 2).reshape({-1, queries_, width_});
   if (norm_before_pool_) {
     attended = norm_input.forward(attended);
   }
-  const at::Tensor weights = at::matmul(attended, pool_).softmax(1);
+  const at::Tensor weights = widened(at::matmul(attended, pool_)).softmax(1);
   at::Tensor fused = at::matmul(weights.transpose(1, 2), attended).view({batch, positions, width_});
   if (!norm_before_pool_) {
     fused = norm_input.forward(fused);

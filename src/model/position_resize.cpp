@@ -1,5 +1,6 @@
 #include "position_resize.hpp"
 
+#include <terramill/model/precision.hpp>
 #include <terramill/model/terrafm.hpp>
 
 #include <algorithm>
@@ -56,6 +57,7 @@ at::Tensor PositionResizer::operator()(const at::Tensor& positions, std::int64_t
     const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(stored))));
     matrix = position_matrix(side, rows, columns).to(positions.options().requires_grad(false));
   }
+  const Bfloat16Scope exact(positions.device().type(), false);
   const at::Tensor resized = at::matmul(matrix, positions.squeeze(0).narrow(0, 1, stored));
   return at::cat({positions.narrow(1, 0, 1), resized.unsqueeze(0)}, 1);
 }

@@ -1,3 +1,4 @@
+#include <terramill/model/precision.hpp>
 #include <terramill/model/recompute.hpp>
 
 #include <utility>
@@ -15,6 +16,8 @@ using torch::autograd::variable_list;
 struct Body : torch::CustomClassHolder {
   std::function<at::Tensor(const at::Tensor&)> forward;
   variable_list parameters;
+  c10::DeviceType device = c10::kCPU;
+  bool bfloat16 = false;
 };
 
 /// The parameters are inputs, though `forward` finds them by itself: so their gradients go on through the
@@ -34,6 +37,7 @@ struct Recompute : Function<Recompute> {
     at::Tensor output;
     {
       const at::AutoGradMode with_gradients(true);
+      const Bfloat16Scope precision(body->device, body->bfloat16);
       output = body->forward(sources[0]);
     }
     variable_list result = torch::autograd::grad({output}, sources, gradients, /*retain_graph=*/std::nullopt,
@@ -52,6 +56,8 @@ at::Tensor recompute(const torch::nn::Module& block, std::function<at::Tensor(co
   }
   auto body = c10::make_intrusive<Body>();
   body->forward = std::move(forward);
+  body->device = input.device().type();
+  body->bfloat16 = Bfloat16Scope::active(body->device);
   for (const at::Tensor& parameter : block.parameters()) {
     if (parameter.requires_grad()) {
       body->parameters.push_back(parameter);

@@ -1,5 +1,7 @@
 #include "vit_block.hpp"
 
+#include <terramill/model/precision.hpp>
+
 #include <cmath>
 
 #include <torch/torch.h>
@@ -29,7 +31,7 @@ at::Tensor SelfAttention::forward(const at::Tensor& tokens, at::Tensor* probabil
     mixed = at::scaled_dot_product_attention(query, key, value);
   } else {
     const double scale = 1 / std::sqrt(static_cast<double>(width / heads_));
-    const at::Tensor weights = at::matmul(query * scale, key.transpose(-2, -1)).softmax(-1);
+    const at::Tensor weights = widened(at::matmul(query * scale, key.transpose(-2, -1))).softmax(-1);
     mixed = at::matmul(weights, value);
     if (probabilities != nullptr) {
       *probabilities = weights;
