@@ -41,7 +41,7 @@ void record(EncoderTrace* trace, const at::Tensor& rows, const SiteLevel& level)
 
 }  // namespace
 
-MaskedEncoder::MaskedEncoder(const MpmaeConfig& config)
+MaskedEncoder::MaskedEncoder(const MpmaeConfig& config, const parallel::TensorGroup& group)
     : patch_size_(config.patch_size), stem_stride_(config.stem_stride()) {
   const auto& dims = config.size.dims;
   const auto downsampling =
@@ -74,7 +74,7 @@ MaskedEncoder::MaskedEncoder(const MpmaeConfig& config)
     stages->push_back(std::shared_ptr<torch::nn::Module>(list));
     stages_.emplace_back();
     for (std::int64_t j = 0; j < config.size.depths[i]; ++j) {
-      stages_.back().push_back(std::make_shared<SparseBlock>(dims[i]));
+      stages_.back().push_back(std::make_shared<SparseBlock>(dims[i], group));
       list->push_back(std::shared_ptr<torch::nn::Module>(stages_.back().back()));
     }
   }

@@ -124,15 +124,26 @@ at::Tensor blend(const at::Tensor& a, const at::Tensor& p, const at::Tensor& b, 
   return out;
 }
 
+/// The mean over all channels of [groups, 1, C], of which this rank has some.
+at::Tensor channel_mean(const at::Tensor& values, std::int64_t channels, const parallel::TensorGroup& group) {
+  if (group.size() == 1) return values.mean(-1, true);
+  const at::Tensor sum = values.sum(-1, true);
+  group.sum_in_place(sum);
+  return sum / channels;
+}
+
 /// With G the norms [groups, 1, C], m their mean over channels plus eps, and N = G / m, y = x * (gamma N + 1)
 /// + beta. Computed in float32 for bfloat16 x, whose type y then has.
 struct GlobalResponseNorm : Function<GlobalResponseNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_in, const at::Tensor& gamma,
-                            const at::Tensor& beta, double epsilon) {
+                            const at::Tensor& beta, double epsilon, std::int64_t channels,
+                            const parallel::TensorGroup& group) {
     const at::Tensor kept = x_in.contiguous(), x = widened(kept);
     const at::Tensor norms = column_products(x, x).sqrt();
-    const at::Tensor mean = norms.mean(-1, true) + epsilon;
+    const at::Tensor mean = channel_mean(norms, channels, group) + epsilon;
     context->save_for_backward({kept, gamma, norms, mean});
+    context->saved_data["channels"] = channels;
+    if (group.size() > 1) context->saved_data["group"] = group.save();
     return at::addcmul(beta, x, gamma * (norms / mean) + 1).to(x_in.scalar_type());
   }
 
@@ -144,12 +155,18 @@ struct GlobalResponseNorm : Function<GlobalResponseNorm> {
     // d loss / d (gamma N), per group and channel.
     const at::Tensor dscale = column_products(dy, x);
     const at::Tensor dratio = dscale * gamma;
-    const at::Tensor dnorms = (dratio - (dratio * ratio).mean(-1, true)) / mean;
+    const auto found = context->saved_data.find("group");
+    const auto group = found == context->saved_data.end() ? parallel::TensorGroup()
+                                                          : parallel::TensorGroup::from(found->second);
+    const std::int64_t channels = context->saved_data["channels"].toInt();
+    const at::Tensor dnorms = (dratio - channel_mean(dratio * ratio, channels, group)) / mean;
     const at::Tensor pull = at::where(norms == 0, 0, dnorms / norms);
     const at::Tensor dx = blend(dy, gamma * ratio + 1, x, pull);
     return {dx.to(saved[0].scalar_type()),
             (dscale * ratio).sum(at::IntArrayRef{0, 1}),
             dy.sum(at::IntArrayRef{0, 1}),
+            {},
+            {},
             {}};
   }
 };
@@ -157,8 +174,8 @@ struct GlobalResponseNorm : Function<GlobalResponseNorm> {
 }  // namespace
 
 at::Tensor global_response_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
-                                double epsilon) {
-  return GlobalResponseNorm::apply(x, gamma, beta, epsilon);
+                                double epsilon, std::int64_t channels, const parallel::TensorGroup& group) {
+  return GlobalResponseNorm::apply(x, gamma, beta, epsilon, channels, group);
 }
 
 }  // namespace terramill::model

@@ -65,13 +65,15 @@ Distribution terrafm_distribution(std::string_view name, const TerrafmConfig& co
 }
 
 void draw_parameter(at::Tensor parameter, const std::string& name, const Distribution& distribution,
-                    std::uint64_t seed) {
+                    std::uint64_t seed, const parallel::Placement* placement) {
   const torch::NoGradGuard no_gradient;
   if (distribution.kind == Distribution::Kind::kConstant) {
     parameter.fill_(distribution.value);
     return;
   }
-  const at::Tensor values = at::empty(parameter.sizes(), at::kDouble);
+  const bool part = placement != nullptr && placement->split();
+  const at::Tensor values =
+      at::empty(part ? at::IntArrayRef(placement->shape) : parameter.sizes(), at::kDouble);
   auto* out = values.mutable_data_ptr<double>();
   const std::uint64_t key = xxh3(name);
   for (std::int64_t begin = 0; begin < values.numel(); begin += kBlock) {
@@ -79,7 +81,7 @@ void draw_parameter(at::Tensor parameter, const std::string& name, const Distrib
     std::generate(out + begin, out + std::min(begin + kBlock, values.numel()),
                   [&] { return draw(stream, distribution); });
   }
-  parameter.copy_(values);
+  parameter.copy_(part ? placement->part_of(values) : values);
 }
 
 }  // namespace terramill::model

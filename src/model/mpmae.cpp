@@ -13,6 +13,9 @@
 namespace terramill::model {
 namespace {
 
+/// Outputs from which on a head is split over a tensor-parallel group.
+constexpr std::int64_t kWideHead = 256;
+
 std::string text_of(at::IntArrayRef sizes) {
   std::string text;
   for (const std::int64_t size : sizes) {
@@ -61,7 +64,8 @@ struct Mpmae::PreparedTarget {
   bool participates = false;
 };
 
-Mpmae::Mpmae(MpmaeConfig config) : config_(std::move(config)) {
+Mpmae::Mpmae(MpmaeConfig config, const parallel::TensorGroup& group)
+    : config_(std::move(config)), group_(group) {
   check(config_);
   const std::int64_t width = config_.decoder_width;
   mask_token_ = register_parameter("mask_token", torch::zeros({1, width, 1, 1}));
@@ -70,22 +74,24 @@ Mpmae::Mpmae(MpmaeConfig config) : config_(std::move(config)) {
     log_vars_ = strategy->register_parameter(
         "log_vars", torch::zeros({static_cast<std::int64_t>(config_.targets.size())}));
   }
-  encoder_ = register_module("encoder", std::make_shared<MaskedEncoder>(config_));
+  encoder_ = register_module("encoder", std::make_shared<MaskedEncoder>(config_, group));
   proj_ = register_module("proj", std::make_shared<Linear>(config_.size.dims.back(), width, true));
 
   const auto decoders = register_module("decoder_dict", std::make_shared<torch::nn::Module>());
   const auto shared =
       decoders->register_module(config_.targets.front().name, std::make_shared<torch::nn::ModuleListImpl>());
   for (std::int64_t i = 0; i < config_.decoder_depth; ++i) {
-    decoder_.push_back(std::make_shared<DenseBlock>(width));
+    decoder_.push_back(std::make_shared<DenseBlock>(width, group));
     shared->push_back(std::shared_ptr<torch::nn::Module>(decoder_.back()));
   }
   const auto heads = register_module("pred_dict", std::make_shared<torch::nn::Module>());
   bool image_level = false;
   for (const MpmaeTarget& target : config_.targets) {
-    const std::int64_t per_patch = target.is_pixel() ? config_.patch_size * config_.patch_size : 1;
+    const Splitting splitting{outputs_of(target) >= kWideHead ? Split::kColumn : Split::kNone, group, 0, 1,
+                              false};
     heads_.push_back(heads->register_module(
-        target.name, std::make_shared<Linear>(width, per_patch * target.channels, target.is_pixel())));
+        target.name,
+        std::make_shared<Linear>(width, outputs_of(target), target.is_pixel(), true, splitting)));
     image_level = image_level || !target.is_pixel();
   }
   if (image_level) {
@@ -93,10 +99,16 @@ Mpmae::Mpmae(MpmaeConfig config) : config_(std::move(config)) {
   }
 }
 
+std::int64_t Mpmae::outputs_of(const MpmaeTarget& target) const {
+  return target.is_pixel() ? config_.patch_size * config_.patch_size * target.channels : target.channels;
+}
+
 void Mpmae::initialise(std::uint64_t seed) {
+  const parallel::Placements placements = placements_of(*this);
   for (const auto& parameter : named_parameters()) {
     draw_parameter(parameter.value(), parameter.key(),
-                   mpmae_distribution(parameter.key(), parameter.value().dim()), seed);
+                   mpmae_distribution(parameter.key(), parameter.value().dim()), seed,
+                   parallel::find(placements, parameter.key()));
   }
 }
 
@@ -150,14 +162,25 @@ std::vector<Mpmae::PreparedTarget> Mpmae::prepare_targets(const MpmaeBatch& batc
   return prepared;
 }
 
-std::vector<at::Tensor> Mpmae::predict_all(const at::Tensor& decoded, const at::Tensor& pooled,
+Mpmae::HeadInput Mpmae::head_input(const at::Tensor& rows) const {
+  return {rows, rows.defined() ? parallel::enter(rows, group_) : rows};
+}
+
+at::Tensor Mpmae::predict(std::size_t target, const HeadInput& input) const {
+  const std::int64_t outputs = outputs_of(config_.targets[target]);
+  if (outputs < kWideHead) return widened(heads_[target]->forward(input.whole));
+  return parallel::join_columns(widened(heads_[target]->forward(input.entered)), group_.part(outputs),
+                                outputs, group_);
+}
+
+std::vector<at::Tensor> Mpmae::predict_all(const HeadInput& decoded, const HeadInput& pooled,
                                            const MpmaeBatch& batch) const {
   const std::int64_t height = batch.input.size(2) / config_.patch_size,
                      width = batch.input.size(3) / config_.patch_size;
   std::vector<at::Tensor> predictions;
   for (std::size_t i = 0; i < heads_.size(); ++i) {
     const bool pixel = config_.targets[i].is_pixel();
-    const at::Tensor rows = widened(heads_[i]->forward(pixel ? decoded : pooled));
+    const at::Tensor rows = predict(i, pixel ? decoded : pooled);
     predictions.push_back(pixel ? rows.view({batch.input.size(0), height, width, -1}).permute({0, 3, 1, 2})
                                 : rows);
   }
@@ -169,21 +192,21 @@ MpmaeOutput Mpmae::forward(const MpmaeBatch& batch, bool with_predictions) const
   const at::Tensor removed = batch.mask.reshape({-1}).nonzero().squeeze(1);
   const std::vector<PreparedTarget> targets = prepare_targets(batch, removed);
   const at::Tensor decoded = decode(encode(batch.input, batch.mask), batch.mask);
-  const at::Tensor pooled =
+  const HeadInput pooled = head_input(
       image_norm_ ? image_norm_->forward(decoded).view({batch.input.size(0), -1, decoded.size(1)}).mean(1)
-                  : at::Tensor();
+                  : at::Tensor());
 
   MpmaeOutput output;
   if (with_predictions) {
-    output.predictions = predict_all(decoded, pooled, batch);
+    output.predictions = predict_all(head_input(decoded), pooled, batch);
   }
-  const at::Tensor removed_rows = gather_rows(decoded, removed);
+  const HeadInput removed_rows = head_input(gather_rows(decoded, removed));
   std::vector<at::Tensor> losses;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const MpmaeTarget& target = config_.targets[i];
     output.participates.push_back(targets[i].participates);
     if (targets[i].participates) {
-      const at::Tensor prediction = widened(heads_[i]->forward(target.is_pixel() ? removed_rows : pooled));
+      const at::Tensor prediction = predict(i, target.is_pixel() ? removed_rows : pooled);
       losses.push_back(target_loss(target, prediction, targets[i].rows,
                                    config_.norm_pix && target.reflectance, config_.missing));
     } else {

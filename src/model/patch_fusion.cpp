@@ -16,15 +16,22 @@ constexpr double kProjectionNormEpsilon = 1e-5;  // terrafm.py leaves it at torc
 /// The order of the official state dict.
 constexpr std::array<Sensor, kSensors> kStateOrder{Sensor::kS2L2a, Sensor::kS2L1c, Sensor::kS1};
 
+struct FusionKey : SplitModule {
+  FusionKey(std::int64_t width, const parallel::TensorGroup& group)
+      : weight(register_part("weight", {width, width}, 1, {group.part(width)})) {}
+  at::Tensor weight;
+};
+
 at::Tensor join(const std::vector<at::Tensor>& parts) {
   return parts.size() == 1 ? parts[0] : at::cat(parts);
 }
 
 }  // namespace
 
-PatchStem::PatchStem(std::int64_t bands, std::int64_t width, std::int64_t patch_size)
-    : weight_(register_parameter("weight", torch::zeros({width, bands, patch_size, patch_size}))),
-      bias_(register_parameter("bias", torch::zeros({width}))) {}
+PatchStem::PatchStem(std::int64_t bands, std::int64_t width, std::int64_t patch_size,
+                     const parallel::TensorGroup& group)
+    : weight_(register_part("weight", {width, bands, patch_size, patch_size}, 0, {group.part(width)})),
+      bias_(register_part("bias", {width}, 0, {group.part(width)})) {}
 
 at::Tensor PatchStem::forward(const at::Tensor& images) const {
   const std::int64_t batch = images.size(0), bands = images.size(1), patch = weight_.size(2);
@@ -37,31 +44,35 @@ at::Tensor PatchStem::forward(const at::Tensor& images) const {
   return at::linear(patches, weight_.flatten(1), bias_);
 }
 
-TokenProjection::TokenProjection(std::int64_t width, std::int64_t out)
-    : proj1(register_module("proj1", std::make_shared<Linear>(width, width, /*convolution=*/false,
-                                                              /*with_bias=*/false))) {
+TokenProjection::TokenProjection(std::int64_t width, std::int64_t out, const parallel::TensorGroup& group) {
+  const auto add = [&](const std::string& name, std::int64_t outputs, bool with_bias, Split split) {
+    return register_module(name, std::make_shared<Linear>(width, outputs, /*convolution=*/false, with_bias,
+                                                          Splitting{split, group, 0, 1, false}));
+  };
+  proj1 = add("proj1", width, false, Split::kRow);
   norm_input = register_module("norm_input", std::make_shared<Norm>(width, kProjectionNormEpsilon));
-  proj2 = register_module("proj2", std::make_shared<Linear>(width, width));
-  proj3 = register_module("proj3", std::make_shared<Linear>(width, out));
+  proj2 = add("proj2", width, true, Split::kColumn);
+  proj3 = add("proj3", out, true, Split::kRow);
 }
 
-SensorFusion::SensorFusion(const TerrafmConfig& config)
+SensorFusion::SensorFusion(const TerrafmConfig& config, const parallel::TensorGroup& group)
     : heads_(config.fusion_heads),
       queries_(config.fusion_queries),
       width_(config.attn_dim()),
       norm_before_pool_(config.norm_before_pool),
+      group_(group),
       query_(register_parameter("query", torch::zeros({1, queries_, width_}))),
       pool_(register_parameter("pool", torch::zeros({width_, 1}))) {
-  const auto key = register_module("key", std::make_shared<torch::nn::Module>());
-  key_ = key->register_parameter("weight", torch::zeros({width_, width_}));
+  has_partial_gradient("query", query_, group);
+  key_ = register_module("key", std::make_shared<FusionKey>(width_, group))->weight;
 }
 
 at::Tensor SensorFusion::scores(const at::Tensor& tokens) const {
   // q · (W x) = (Wᵀ q) · x: one row per head and query instead of a key per token.
   const std::int64_t head_width = width_ / heads_;
   const at::Tensor query = query_.view({queries_, heads_, head_width}).transpose(0, 1);
-  const at::Tensor rows = at::bmm(query, key_.view({heads_, head_width, width_}));
-  return at::linear(tokens, rows.view({heads_ * queries_, width_})) /
+  const at::Tensor rows = at::bmm(query, key_.view({heads_, head_width, -1}));
+  return parallel::leave(at::linear(tokens, rows.view({heads_ * queries_, -1})), group_) /
          std::sqrt(static_cast<double>(head_width));
 }
 
@@ -96,20 +107,22 @@ at::Tensor SensorFusion::forward(const std::vector<at::Tensor>& scores, const st
   return fused;
 }
 
-PatchEmbed::PatchEmbed(const TerrafmConfig& config) : patch_size_(config.patch_size) {
+PatchEmbed::PatchEmbed(const TerrafmConfig& config, const parallel::TensorGroup& group)
+    : patch_size_(config.patch_size), group_(group) {
   const std::int64_t width = config.attn_dim();
   for (const Sensor sensor : kStateOrder) {
     embeddings_[static_cast<std::size_t>(sensor)] =
-        register_parameter(std::string(name_of(sensor)) + "_embed", torch::zeros({1, width}));
+        register_part(std::string(name_of(sensor)) + "_embed", {1, width}, 1, {group.part(width)});
   }
   for (const Sensor sensor : kStateOrder) {
     const auto s = static_cast<std::size_t>(sensor);
     stems_[s] = register_module("conv2d_" + std::string(name_of(sensor)),
-                                std::make_shared<PatchStem>(kSensorBands[s], width, patch_size_));
+                                std::make_shared<PatchStem>(kSensorBands[s], width, patch_size_, group));
   }
-  projection_ = register_module("projection", std::make_shared<TokenProjection>(width, config.embed_dim));
+  projection_ =
+      register_module("projection", std::make_shared<TokenProjection>(width, config.embed_dim, group));
   if (config.fusion_queries > 0) {
-    fusion_ = register_module("fusion", std::make_shared<SensorFusion>(config));
+    fusion_ = register_module("fusion", std::make_shared<SensorFusion>(config, group));
   }
 }
 
@@ -154,7 +167,8 @@ at::Tensor PatchEmbed::forward(const SensorImages& images, const SensorRoutes& r
   if (several > 0) {
     parts.push_back(fusion_->forward(scores, values, routes.absent, *projection_->norm_input, trace));
   }
-  const at::Tensor projected = projection_->proj2->forward(routes.order.take(join(parts)));
+  const at::Tensor projected =
+      projection_->proj2->forward(parallel::enter(routes.order.take(join(parts)), group_));
   at::Tensor out = projection_->proj3->forward(projected);
   if (trace != nullptr) {
     trace->proj2 = projected;

@@ -25,8 +25,14 @@ void add_up(const std::vector<TreeNode>& nodes, const std::vector<Tensor>& value
 
 }  // namespace
 
-BucketReducer::BucketReducer(const Mesh& mesh, const GradientLayout& layout, Reduction reduction)
-    : mesh_(mesh), layout_(layout), reduction_(reduction), buckets_(layout.buckets.size()) {}
+BucketReducer::BucketReducer(const Mesh& mesh, const GradientLayout& layout, ReductionOptions options)
+    : mesh_(mesh), layout_(layout), options_(options), buckets_(layout.buckets.size()) {}
+
+/// This replica's share of a bucket.
+Tensor BucketReducer::share_of(const Tensor& bucket) const {
+  const std::int64_t share = bucket.numel() / mesh_.dp();
+  return bucket.narrow(0, share * mesh_.replica(), share);
+}
 
 void BucketReducer::begin(int micro_batches) {
   micro_batches_ = micro_batches;
@@ -44,13 +50,16 @@ void BucketReducer::prepare(Flats open, std::vector<Flats> merge_into, std::vect
   open_ = std::move(open);
   merge_into_ = std::move(merge_into);
   parts_ = std::move(parts);
-  for (std::size_t b = 0; b < buckets_.size(); ++b) buckets_[b] = {layout_.buckets[b].parameters, {}, {}};
-  to_launch_ = buckets_.size();
+  for (std::size_t b = 0; b < buckets_.size(); ++b) {
+    buckets_[b] = {layout_.buckets[b].parameters, {}, {}, {}};
+  }
+  launched_ = 0;
 }
 
 void BucketReducer::settle(const Slot& slot) {
   for (std::size_t b = slot.first_bucket; b <= slot.last_bucket; ++b) --buckets_[b].missing;
-  while (to_launch_ > 0 && buckets_[to_launch_ - 1].missing == 0) launch(--to_launch_);
+  const auto& order = layout_.backward_order;
+  while (launched_ < order.size() && buckets_[order[launched_]].missing == 0) launch(order[launched_++]);
 }
 
 void BucketReducer::launch(std::size_t b) {
@@ -61,12 +70,38 @@ void BucketReducer::launch(std::size_t b) {
     top = &below;
   }
   if (mesh_.dp() == 1) return;
-  if (reduction_ == Reduction::kFast) {
-    std::vector<Tensor> tensors{part_of(parts_.front(), bucket)};
-    buckets_[b].works.push_back(mesh_.dp_group()->allreduce(tensors));
+  if (options_.reduction == Reduction::kFast) {
+    launch_sum(b);
   } else {
     exchange(b);
   }
+}
+
+void BucketReducer::launch_sum(std::size_t b) {
+  Tensor whole = part_of(parts_.front(), layout_.buckets[b]);
+  if (whole.scalar_type() == at::kFloat && options_.wire != at::kFloat) {
+    whole = buckets_[b].narrowed = whole.to(options_.wire);
+  }
+  if (options_.sharded) {
+    Tensor own = share_of(whole);
+    buckets_[b].works.push_back(mesh_.dp_group()->_reduce_scatter_base(own, whole));
+  } else {
+    std::vector<Tensor> tensors{whole};
+    buckets_[b].works.push_back(mesh_.dp_group()->allreduce(tensors));
+  }
+}
+
+/// Takes a sum from the wire.
+void BucketReducer::widen(std::size_t b) {
+  Bucket& bucket = buckets_[b];
+  if (!bucket.narrowed.defined()) return;
+  const Tensor whole = part_of(parts_.front(), layout_.buckets[b]);
+  if (options_.sharded) {
+    share_of(whole).copy_(share_of(bucket.narrowed));
+  } else {
+    whole.copy_(bucket.narrowed);
+  }
+  bucket.narrowed.reset();
 }
 
 /// Sends slice s of each of this replica's nodes to replica s and takes its own slice of theirs, a node at a
@@ -88,7 +123,7 @@ void BucketReducer::exchange(std::size_t b) {
   }
 }
 
-/// Adds the slices received in the tree's order and starts to gather the means.
+/// Adds the slices received in the tree's order and, unless they stay sharded, starts to gather the means.
 void BucketReducer::combine(std::size_t b) {
   const BucketRange& bucket = layout_.buckets[b];
   const std::int64_t slice = (bucket.end - bucket.begin) / mesh_.dp();
@@ -103,10 +138,10 @@ void BucketReducer::combine(std::size_t b) {
   }
   add_up(nodes, slices);
   Tensor whole = part_of(parts_.front(), bucket);
-  Tensor own = whole.narrow(0, slice * mesh_.replica(), slice);
+  Tensor own = share_of(whole);
   own.copy_(slices.front().mul_(1.0 / micro_batches_));
   buckets_[b].received.clear();
-  buckets_[b].works.push_back(mesh_.dp_group()->_allgather_base(whole, own));
+  if (!options_.sharded) buckets_[b].works.push_back(mesh_.dp_group()->_allgather_base(whole, own));
 }
 
 void BucketReducer::add_up_own() {
@@ -134,12 +169,16 @@ void BucketReducer::wait(std::vector<Work>& works) {
 }
 
 Flats BucketReducer::finish(std::vector<std::uint8_t>& used) {
-  const bool alone = mesh_.dp() == 1, exact = reduction_ == Reduction::kExact;
+  const bool alone = mesh_.dp() == 1, exact = options_.reduction == Reduction::kExact;
   if (alone && exact) add_up_own();
   if (!alone) {
-    for (std::size_t b = buckets_.size(); b-- > 0;) {
+    for (const std::size_t b : layout_.backward_order) {
       wait(buckets_[b].works);
-      if (exact) combine(b);
+      if (exact) {
+        combine(b);
+      } else {
+        widen(b);
+      }
     }
     wait(mask_work_);
     const Tensor mask = mask_.cpu();

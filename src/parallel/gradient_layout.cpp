@@ -3,6 +3,7 @@
 #include <terramill/core/error.hpp>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <string>
 
@@ -21,6 +22,8 @@ void check(const NamedTensor& parameter, c10::Device device, at::ScalarType type
     refuse("a group mixes fp64 with other types");
 }
 
+std::int64_t rounded_up(std::int64_t count, std::int64_t unit) { return (count + unit - 1) / unit * unit; }
+
 }  // namespace
 
 GradientLayout::GradientLayout(const std::vector<ParameterGroup>& groups, c10::Device device, int dp,
@@ -36,8 +39,10 @@ GradientLayout::GradientLayout(const std::vector<ParameterGroup>& groups, c10::D
     }
     const at::ScalarType type =
         parameters.front().second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const std::int64_t unit = kBlock * dp;
     const std::int64_t width =
-        std::max<std::int64_t>(bucket_bytes / static_cast<std::int64_t>(c10::elementSize(type)) / dp, 1) * dp;
+        std::max<std::int64_t>(bucket_bytes / static_cast<std::int64_t>(c10::elementSize(type)) / unit, 1) *
+        unit;
     const std::size_t first = buckets.size();
     std::int64_t size = 0;
     for (const NamedTensor& parameter : parameters) {
@@ -47,6 +52,7 @@ GradientLayout::GradientLayout(const std::vector<ParameterGroup>& groups, c10::D
         throw UsageError("a parameter appears twice", {"lay out gradients", parameter.first, ""});
       }
       const std::int64_t count = parameter.second.numel();
+      size = rounded_up(size, kBlock);
       // An empty parameter counts with the bucket where it would lie.
       const std::int64_t last = std::max(size, size + count - 1);
       slots.push_back({g, size, count, first + static_cast<std::size_t>(size / width),
@@ -59,12 +65,34 @@ GradientLayout::GradientLayout(const std::vector<ParameterGroup>& groups, c10::D
       for (std::size_t b = slots.back().first_bucket; b <= slots.back().last_bucket; ++b)
         ++buckets[b].parameters;
     }
-    const std::int64_t padded = (std::max<std::int64_t>(size, 1) + dp - 1) / dp * dp;
+    const std::int64_t padded = rounded_up(std::max<std::int64_t>(size, 1), unit);
     buckets.back().end = std::max(padded, buckets.back().begin);
     types.push_back(type);
     sizes.push_back(padded);
   }
   if (slots.empty()) throw UsageError("there is no parameter", {"lay out gradients", "", ""});
+  backward_order.resize(buckets.size());
+  std::iota(backward_order.rbegin(), backward_order.rend(), std::size_t{0});
+  const auto place = [&](std::size_t b) {
+    return static_cast<double>(buckets[b].begin) / static_cast<double>(sizes[buckets[b].group]);
+  };
+  std::stable_sort(backward_order.begin(), backward_order.end(),
+                   [&](std::size_t a, std::size_t b) { return place(a) > place(b); });
+}
+
+std::vector<OwnedRange> GradientLayout::shares(int replica, int dp) const {
+  std::vector<OwnedRange> ranges;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const Slot& slot = slots[i];
+    for (std::size_t b = slot.first_bucket; b <= slot.last_bucket; ++b) {
+      const std::int64_t share = (buckets[b].end - buckets[b].begin) / dp;
+      const std::int64_t low = buckets[b].begin + share * replica;
+      const std::int64_t begin = std::max(low, slot.begin) - slot.begin;
+      const std::int64_t end = std::min(low + share, slot.begin + slot.count) - slot.begin;
+      if (begin < end) ranges.push_back({i, begin, end});
+    }
+  }
+  return ranges;
 }
 
 }  // namespace terramill::parallel

@@ -20,22 +20,28 @@ MicroBatchRange micro_batch_range(int replica, int replicas, int micro_batches) 
 
 namespace {
 
-int checked(int tp) {
-  if (tp != 1) {
-    throw UsageError("tensor parallelism over " + std::to_string(tp) + " ranks is not offered",
-                     {"lay out the ranks", "", "run with one tensor-parallel rank"});
+int checked(int tp, int ranks) {
+  if (tp < 1 || ranks % tp != 0) {
+    throw UsageError(std::to_string(ranks) + " ranks are no whole number of groups of " + std::to_string(tp),
+                     {"lay out the ranks", "train.tp",
+                      "start a multiple of train.tp ranks, or choose a train.tp that divides their number"});
   }
   return tp;
+}
+
+TensorGroup group_over(const mpi::Communicator& comm, c10::Device device) {
+  if (comm.size() == 1) return {};
+  return {make_process_group(comm, device, "tp"), comm.rank(), comm.size()};
 }
 
 }  // namespace
 
 Mesh::Mesh(const mpi::Communicator& world, c10::Device device, int tp)
     : world_(world.duplicate()),
-      tp_(checked(tp)),
-      tp_rank_(world.rank() % tp),
       device_(device),
-      dp_comm_(world.split(tp_rank_, world.rank())),
-      dp_group_(make_process_group(dp_comm_, device, "dp")) {}
+      dp_comm_(world.split(world.rank() % checked(tp, world.size()), world.rank())),
+      tp_comm_(world.split(world.rank() / tp, world.rank())),
+      dp_group_(make_process_group(dp_comm_, device, "dp")),
+      tensor_group_(group_over(tp_comm_, device)) {}
 
 }  // namespace terramill::parallel

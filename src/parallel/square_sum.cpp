@@ -1,19 +1,20 @@
 #include "square_sum.hpp"
 
+#include "gradient_layout.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/constant_pad_nd.h>
 
 namespace terramill::parallel {
 
 namespace {
 
-constexpr std::int64_t kBlock = 1 << 14;  // elements summed in one go
-constexpr std::int64_t kLanes = 16;       // sums side by side within a block
+constexpr std::int64_t kLanes = 16;  // sums side by side within a block
+constexpr std::int64_t kGrain = 16;  // blocks worth a thread
 
 template <typename T>
 double block_sum(const T* values, std::int64_t count) {
@@ -35,29 +36,28 @@ double block_sum(const T* values, std::int64_t count) {
 }
 
 template <typename T>
-double sum_of(const T* values, std::int64_t count) {
-  const std::int64_t blocks = (count + kBlock - 1) / kBlock;
-  std::vector<double> sums(static_cast<std::size_t>(blocks));
-  at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+void sums_of(const T* values, std::int64_t count, double* sums) {
+  at::parallel_for(0, (count + kBlock - 1) / kBlock, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
-      sums[static_cast<std::size_t>(b)] =
-          block_sum(values + b * kBlock, std::min(kBlock, count - b * kBlock));
+      sums[b] = block_sum(values + b * kBlock, std::min(kBlock, count - b * kBlock));
     }
   });
-  double sum = 0;
-  for (const double part : sums) sum += part;
-  return sum;
 }
 
 }  // namespace
 
-double square_sum(const at::Tensor& values) {
+void block_square_sums(const at::Tensor& values, double* sums) {
+  const std::int64_t count = values.numel();
   if (!values.device().is_cpu()) {
-    const auto norm = at::linalg_vector_norm(values, 2, c10::nullopt, false, at::kDouble).item<double>();
-    return norm * norm;
+    const at::Tensor padded =
+        at::constant_pad_nd(values.flatten(), {0, (kBlock - count % kBlock) % kBlock}).view({-1, kBlock});
+    const at::Tensor by_block = padded.to(at::kDouble).square().sum(1).cpu();
+    std::copy_n(by_block.const_data_ptr<double>(), by_block.numel(), sums);
+  } else if (values.scalar_type() == at::kDouble) {
+    sums_of(values.const_data_ptr<double>(), count, sums);
+  } else {
+    sums_of(values.const_data_ptr<float>(), count, sums);
   }
-  if (values.scalar_type() == at::kDouble) return sum_of(values.const_data_ptr<double>(), values.numel());
-  return sum_of(values.const_data_ptr<float>(), values.numel());
 }
 
 }  // namespace terramill::parallel

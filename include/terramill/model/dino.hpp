@@ -1,5 +1,7 @@
 #pragma once
 
+#include <terramill/parallel/tensor_group.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,14 +25,15 @@ struct DinoHeadConfig {
 /// bottleneck].
 class DinoHead : public torch::nn::Module {
  public:
-  explicit DinoHead(DinoHeadConfig config);
+  /// Hidden channels and prototypes are split over `group`.
+  explicit DinoHead(DinoHeadConfig config, const parallel::TensorGroup& group = {});
 
   const DinoHeadConfig& config() const noexcept { return config_; }
   /// Draws every parameter from (seed, `prefix` + its name): trunc-normal 0.02 and 0 for the MLP, weight_g 1,
   /// weight_v uniform in ±1 / sqrt(bottleneck).
   void initialise(std::uint64_t seed, const std::string& prefix = "");
 
-  /// [N, in_dim] -> [N, K].
+  /// [N, in_dim] -> [N, K]; with a group, this rank's part of the K columns.
   at::Tensor forward(const at::Tensor& features) const;
   /// The MLP alone: [N, bottleneck], before the normalisation.
   at::Tensor bottleneck(const at::Tensor& features) const;
@@ -38,6 +41,7 @@ class DinoHead : public torch::nn::Module {
  private:
   struct Parts;
   DinoHeadConfig config_;
+  parallel::TensorGroup group_;
   std::shared_ptr<Parts> parts_;
 };
 
@@ -45,9 +49,11 @@ class DinoHead : public torch::nn::Module {
 /// cross entropy between softmax((t_i - shift) / teacher_temperature), which takes no gradient, and
 /// softmax(s_v / student_temperature).
 ///
-/// student [V B, K] and teacher [2 B, K] are view-major; shift [1, K]. A scalar.
+/// student [V B, K] and teacher [2 B, K] are view-major; shift [1, K]. A scalar. With `group`, K is this
+/// rank's part of the prototypes, and the softmax goes over all of them.
 at::Tensor dino_loss(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& shift,
-                     double student_temperature, double teacher_temperature);
+                     double student_temperature, double teacher_temperature,
+                     const parallel::TensorGroup& group = {});
 
 /// What a micro-batch adds to the centres: sums over the teacher's outputs [2 B, K], and how many there are.
 /// `high` is bool [B]: the sample's land-cover class is a frequent one.

@@ -20,7 +20,8 @@ struct EncoderTrace {
 /// of its masked bands is not 0; its grid is (H / patch) × (W / patch), always whole, whatever is masked.
 class MaskedEncoder : public torch::nn::Module {
  public:
-  explicit MaskedEncoder(const MpmaeConfig& config);
+  /// The blocks' hidden channels are split over `group`.
+  explicit MaskedEncoder(const MpmaeConfig& config, const parallel::TensorGroup& group = {});
   /// As Mpmae::recompute_blocks.
   void recompute_blocks(bool on) noexcept { recomputing_ = on; }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <terramill/model/terrafm_config.hpp>
+#include <terramill/parallel/placement.hpp>
 
 #include <cstdint>
 #include <string>
@@ -35,8 +36,8 @@ Distribution terrafm_distribution(std::string_view name, const TerrafmConfig& co
 
 /// Fills `parameter` from the Philox streams (seed, kInitialisation, xxh3(name), block) of 4096 elements
 /// each, row-major: a value depends on seed, name and position only, never on other parameters, ranks or the
-/// order of calls.
+/// order of calls. With `placement`, `parameter` receives this rank's part of the whole parameter's values.
 void draw_parameter(at::Tensor parameter, const std::string& name, const Distribution& distribution,
-                    std::uint64_t seed);
+                    std::uint64_t seed, const parallel::Placement* placement = nullptr);
 
 }  // namespace terramill::model

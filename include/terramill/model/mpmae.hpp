@@ -40,7 +40,8 @@ struct MpmaeOutput {
 class Mpmae : public torch::nn::Module {
  public:
   /// Parameters are zero, norms 1/0, until `initialise` or until loaded. UsageError for an impossible config.
-  explicit Mpmae(MpmaeConfig config);
+  /// Blocks and wide heads are split over `group`, whose ranks compute every micro-batch together.
+  explicit Mpmae(MpmaeConfig config, const parallel::TensorGroup& group = {});
 
   const MpmaeConfig& config() const noexcept { return config_; }
   /// Draws every parameter from (seed, its name); see draw_parameter.
@@ -57,13 +58,21 @@ class Mpmae : public torch::nn::Module {
 
  private:
   struct PreparedTarget;
+  /// What the heads read: on every rank alike, and on its way into the heads that are split.
+  struct HeadInput {
+    at::Tensor whole, entered;
+  };
 
   at::Tensor decode(const at::Tensor& features, const at::Tensor& mask) const;
   std::vector<PreparedTarget> prepare_targets(const MpmaeBatch& batch, const at::Tensor& removed) const;
-  std::vector<at::Tensor> predict_all(const at::Tensor& decoded, const at::Tensor& pooled,
+  std::vector<at::Tensor> predict_all(const HeadInput& decoded, const HeadInput& pooled,
                                       const MpmaeBatch& batch) const;
+  std::int64_t outputs_of(const MpmaeTarget& target) const;
+  HeadInput head_input(const at::Tensor& rows) const;
+  at::Tensor predict(std::size_t target, const HeadInput& input) const;
 
   MpmaeConfig config_;
+  parallel::TensorGroup group_;
   bool recomputing_ = false;
   at::Tensor mask_token_, log_vars_;  // log_vars_ undefined when unweighted
   std::shared_ptr<MaskedEncoder> encoder_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <terramill/model/terrafm_config.hpp>
+#include <terramill/parallel/tensor_group.hpp>
 
 #include <array>
 #include <cstdint>
@@ -56,7 +57,9 @@ at::Tensor resize_positions(const at::Tensor& positions, std::int64_t height, st
 class Terrafm : public torch::nn::Module {
  public:
   /// Parameters are zero, norms 1/0, until `initialise` or until loaded. UsageError for an impossible config.
-  explicit Terrafm(TerrafmConfig config);
+  /// Its arithmetic is split over `group`, whose ranks compute every batch together: attention by heads,
+  /// stems, projections and MLPs by channels, norms by rows.
+  explicit Terrafm(TerrafmConfig config, const parallel::TensorGroup& group = {});
 
   const TerrafmConfig& config() const noexcept { return config_; }
   /// Draws every parameter from (seed, `prefix` + its name), as spec a.5 and a.8 say.

@@ -80,8 +80,10 @@ TEST(Mesh, IsAllReplicas) {
   EXPECT_EQ(mesh.dp_group()->getSize(), world.size());
 }
 
-TEST(Mesh, RefusesTensorParallelRanks) {
-  EXPECT_THROW(Mesh(mpi::Communicator::world(), at::kCPU, 2), UsageError);
+TEST(Mesh, RefusesGroupsThatDoNotFillTheRanks) {
+  const mpi::Communicator world = mpi::Communicator::world();
+  EXPECT_THROW(Mesh(world, at::kCPU, world.size() + 1), UsageError);
+  EXPECT_THROW(Mesh(world, at::kCPU, 0), UsageError);
 }
 
 }  // namespace

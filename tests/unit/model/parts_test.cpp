@@ -64,7 +64,7 @@ TEST(GlobalResponseNorm, EqualsItsFormulaWithItsGradients) {
       const at::Tensor norms = x.norm(2, {1}, true);
       y = gamma * (x * (norms / (norms.mean(-1, true) + 1e-4))) + beta + x;
     } else {
-      y = global_response_norm(x, gamma, beta, 1e-4);
+      y = global_response_norm(x, gamma, beta, 1e-4, x.size(2));
     }
     (y * normal(y.sizes(), 4)).sum().backward();
     return std::vector{y.detach(), x.grad(), gamma.grad(), beta.grad()};
@@ -79,7 +79,7 @@ TEST(GlobalResponseNorm, ChannelOfZerosHasFiniteGradient) {
   at::Tensor x = normal({1, 10, 6}, 1);
   x.select(2, 3).zero_();
   x.requires_grad_();
-  global_response_norm(x, normal({6}, 2), normal({6}, 3), 1e-6).sum().backward();
+  global_response_norm(x, normal({6}, 2), normal({6}, 3), 1e-6, 6).sum().backward();
   EXPECT_TRUE(x.grad().isfinite().all().item<bool>());
 }
 

@@ -1,10 +1,12 @@
 #include "parallel/adamw_kernel.hpp"
 
+#include "parallel/gradient_layout.hpp"
 #include "parallel/square_sum.hpp"
 
 #include <terramill/core/philox.hpp>
 
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -61,11 +63,19 @@ TEST(AdamWKernel, TheBitsOfAnElementDoNotDependOnItsNeighbours) {
 TEST(SquareSum, DoesNotDependOnThreads) {
   const torch::Tensor values = torch::tensor(normals(100'000, 9), torch::kFloat);
   at::set_num_threads(1);
-  const double one = square_sum(values);
+  const auto sums = [&] {
+    std::vector<double> result((100'000 + kBlock - 1) / kBlock);
+    block_square_sums(values, result.data());
+    return result;
+  };
+  const auto one = sums();
   at::set_num_threads(3);
-  EXPECT_EQ(square_sum(values), one);
+  EXPECT_EQ(sums(), one);
   at::set_num_threads(1);
-  EXPECT_NEAR(one, values.to(torch::kDouble).square().sum().item<double>(), 1e-6);
+  EXPECT_NEAR(std::accumulate(one.begin(), one.end(), 0.0),
+              values.to(torch::kDouble).square().sum().item<double>(), 1e-6);
+  EXPECT_NEAR(one[1], values.narrow(0, kBlock, kBlock).to(torch::kDouble).square().sum().item<double>(),
+              1e-6);
 }
 
 }  // namespace
