@@ -51,7 +51,8 @@ Source open(const fs::path& path) {
 
 }  // namespace
 
-InitReport init_from(const fs::path& source_path, const std::vector<NamedTensor>& parameters) {
+InitReport init_from(const fs::path& source_path, const std::vector<NamedTensor>& parameters,
+                     const parallel::Placements& placements) {
   const at::NoGradGuard no_grad;
   Source source = open(source_path);
   InitReport report;
@@ -60,11 +61,14 @@ InitReport init_from(const fs::path& source_path, const std::vector<NamedTensor>
       report.missing.push_back(name);
       continue;
     }
-    const at::Tensor values = source.read(name);
-    if (values.sizes() != target.sizes()) {
+    at::Tensor values = source.read(name);
+    const parallel::Placement* placement = parallel::find(placements, name);
+    const bool split = placement != nullptr && placement->split();
+    if (values.sizes() != (split ? at::IntArrayRef(placement->shape) : target.sizes())) {
       throw FormatError(name + " has another shape in the source",
                         {"take weights from", source_path.string(), ""});
     }
+    if (split) values = placement->part_of(values);
     const at::Tensor into = target;
     into.copy_(values);
     report.loaded.push_back(name);

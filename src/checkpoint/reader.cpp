@@ -15,6 +15,7 @@ namespace terramill::checkpoint {
 namespace {
 
 constexpr const char* kAttempt = "read a checkpoint";
+constexpr int kVersion = 2;  // 1 had no regions
 constexpr const char* kAdvice = "resume from the checkpoint before it";
 
 at::ScalarType type_named(const std::string& name, const std::string& origin) {
@@ -29,15 +30,50 @@ std::int64_t count_of(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
+[[noreturn]] void throw_incomplete(const TensorEntry& entry, const std::string& origin) {
+  throw FormatError("the slices of " + entry.name + " do not make it up", {kAttempt, origin, ""});
+}
+
+/// Sorts the slices by region and place; FormatError where they leave a gap or overlap.
+void order_and_check(TensorEntry& entry, const std::string& origin) {
+  std::ranges::sort(entry.slices, {}, [](const Slice& s) { return std::pair(s.range.begin, s.begin); });
+  const auto demand = [&](bool holds) {
+    if (!holds) throw_incomplete(entry, origin);
+  };
+  if (entry.slices.empty()) return demand(count_of(entry.shape) == 0);
+  const int dim = entry.slices.front().dim;
+  demand(dim < static_cast<int>(entry.shape.size()));
+  std::int64_t at = 0, region_end = 0;  // in the region; of the regions before it
+  for (std::size_t i = 0; i < entry.slices.size(); ++i) {
+    const Slice& slice = entry.slices[i];
+    if (at == 0 && dim >= 0) {
+      demand(slice.range.begin == region_end && slice.range.end > slice.range.begin);
+      region_end = slice.range.end;
+    }
+    demand(slice.dim == dim && slice.range.end == region_end && slice.begin == at &&
+           slice.end <= entry.region_size(slice));
+    at = slice.end == entry.region_size(slice) ? 0 : slice.end;
+    demand(at == 0 || i + 1 < entry.slices.size());
+  }
+  demand(dim < 0 || region_end == entry.shape[static_cast<std::size_t>(dim)]);
+}
+
 }  // namespace
+
+std::int64_t TensorEntry::region_size(const Slice& slice) const {
+  const std::int64_t all = count_of(shape);
+  if (slice.dim < 0) return all;
+  return all / shape[static_cast<std::size_t>(slice.dim)] * slice.range.size();
+}
 
 Reader::Reader(std::filesystem::path directory) : directory_(std::move(directory)) {
   const std::filesystem::path path = directory_ / kIndexName;
   const std::string origin = path.string();
   const Json index = unseal(read_text(path), origin);
   if (json_get<std::string>(index, "format", origin) != "terramill-checkpoint" ||
-      json_get<int>(index, "version", origin) != 1) {
-    throw FormatError("this is no checkpoint of version 1", {kAttempt, origin, ""});
+      json_get<int>(index, "version", origin) > kVersion) {
+    throw FormatError("this is no checkpoint of version 1 to " + std::to_string(kVersion),
+                      {kAttempt, origin, ""});
   }
   step_ = json_get<std::int64_t>(index, "step", origin);
   meta_ = json_get<Json>(index, "meta", origin);
@@ -54,24 +90,28 @@ Reader::Reader(std::filesystem::path directory) : directory_(std::move(directory
                       json_get<std::vector<std::int64_t>>(item, "shape", origin),
                       {}};
     const std::uint64_t width = c10::elementSize(entry.dtype);
-    std::int64_t at = 0;
     for (const Json& part : json_get<Json>(item, "slices", origin)) {
-      const Slice slice{
-          json_get<std::string>(part, "file", origin), json_get<std::uint64_t>(part, "offset", origin),
-          from_hex(json_get<std::string>(part, "xxh3", origin)),
-          json_get<std::int64_t>(part, "begin", origin), json_get<std::int64_t>(part, "end", origin)};
+      Slice slice{json_get<std::string>(part, "file", origin),
+                  json_get<std::uint64_t>(part, "offset", origin),
+                  from_hex(json_get<std::string>(part, "xxh3", origin)),
+                  json_get<std::int64_t>(part, "begin", origin),
+                  json_get<std::int64_t>(part, "end", origin),
+                  -1,
+                  {}};
+      if (part.contains("region")) {
+        const Json region = json_get<Json>(part, "region", origin);
+        slice.dim = json_get<int>(region, "dim", origin);
+        slice.range = {json_get<std::int64_t>(region, "begin", origin),
+                       json_get<std::int64_t>(region, "end", origin)};
+      }
       const auto file = sizes.find(slice.file);
       const bool fits =
-          slice.begin == at && slice.end > slice.begin && file != sizes.end() &&
+          slice.begin >= 0 && slice.end > slice.begin && file != sizes.end() &&
           slice.offset + static_cast<std::uint64_t>(slice.end - slice.begin) * width <= file->second;
-      if (!fits)
-        throw FormatError("the slices of " + entry.name + " do not make it up", {kAttempt, origin, ""});
-      at = slice.end;
+      if (!fits) throw_incomplete(entry, origin);
       entry.slices.push_back(slice);
     }
-    if (at != count_of(entry.shape)) {
-      throw FormatError("the slices of " + entry.name + " do not make it up", {kAttempt, origin, ""});
-    }
+    order_and_check(entry, origin);
     by_name_.emplace(entry.name, tensors_.size());
     tensors_.push_back(std::move(entry));
   }
@@ -108,17 +148,67 @@ void Reader::read_slice(const TensorEntry& entry, const Slice& slice, std::span<
   }
 }
 
+at::Tensor Reader::read_region(const TensorEntry& entry, int dim, const parallel::Range& range,
+                               std::int64_t begin, std::int64_t end) const {
+  at::Tensor region = at::empty({end - begin}, entry.dtype);
+  const std::size_t width = c10::elementSize(entry.dtype);
+  const std::span<std::byte> bytes(static_cast<std::byte*>(region.mutable_data_ptr()), region.nbytes());
+  std::vector<std::byte> whole;  // a slice of which only a part is wanted
+  for (const Slice& slice : entry.slices) {
+    const std::int64_t low = std::max(begin, slice.begin), high = std::min(end, slice.end);
+    if (slice.dim != dim || slice.range.begin != range.begin || low >= high) continue;
+    const auto into = bytes.subspan(static_cast<std::size_t>(low - begin) * width,
+                                    static_cast<std::size_t>(high - low) * width);
+    if (low == slice.begin && high == slice.end) {
+      read_slice(entry, slice, into);
+    } else {
+      whole.resize(static_cast<std::size_t>(slice.end - slice.begin) * width);
+      read_slice(entry, slice, whole);
+      std::copy_n(whole.begin() + (low - slice.begin) * static_cast<std::int64_t>(width), into.size(),
+                  into.begin());
+    }
+  }
+  return region;
+}
+
 at::Tensor Reader::read(const std::string& name) const {
   const TensorEntry& entry = this->entry(name);
-  at::Tensor tensor = at::empty(entry.shape, entry.dtype);
-  const std::span<std::byte> bytes(static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes());
-  const std::size_t width = c10::elementSize(entry.dtype);
+  const std::int64_t count = count_of(entry.shape);
+  if (entry.slices.empty() || entry.slices.front().dim < 0) {
+    return read_region(entry, -1, {}, 0, count).view(entry.shape);
+  }
+  const at::Tensor tensor = at::empty(entry.shape, entry.dtype);
   for (const Slice& slice : entry.slices) {
-    read_slice(entry, slice,
-               bytes.subspan(static_cast<std::size_t>(slice.begin) * width,
-                             static_cast<std::size_t>(slice.end - slice.begin) * width));
+    if (slice.begin != 0) continue;  // once a region
+    const at::Tensor part = tensor.narrow(slice.dim, slice.range.begin, slice.range.size());
+    part.copy_(read_region(entry, slice.dim, slice.range, 0, entry.region_size(slice)).view(part.sizes()));
   }
   return tensor;
+}
+
+void Reader::read_into(const StateTensor& target) const {
+  const at::NoGradGuard no_grad;
+  const TensorEntry& entry = this->entry(target.name);
+  if (target.shape != entry.shape || target.dtype != entry.dtype) {
+    throw FormatError("the checkpoint has " + target.name + " in another shape or type",
+                      {kAttempt, directory_.string(), ""});
+  }
+  at::Tensor whole;
+  for (const Piece& piece : target.pieces) {
+    const std::int64_t end = piece.begin + piece.values.numel();
+    const bool stored = std::ranges::any_of(entry.slices, [&](const Slice& slice) {
+      return slice.dim == piece.dim && slice.range.begin == piece.range.begin &&
+             slice.range.end == piece.range.end;
+    });
+    if (stored) {
+      piece.values.copy_(read_region(entry, piece.dim, piece.range, piece.begin, end));
+      continue;
+    }
+    if (!whole.defined()) whole = read(target.name);
+    const at::Tensor region =
+        piece.dim < 0 ? whole : whole.narrow(piece.dim, piece.range.begin, piece.range.size()).contiguous();
+    piece.values.copy_(region.view({-1}).narrow(0, piece.begin, piece.values.numel()));
+  }
 }
 
 void Reader::read_into(const std::string& name, at::Tensor target) const {

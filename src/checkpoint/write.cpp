@@ -90,28 +90,33 @@ fs::path write(const mpi::Communicator& comm, const fs::path& run, const Snapsho
       const Snapshot::Global& global = snapshot.globals_[part.tensor];
       std::int64_t count = 1;
       for (const std::int64_t extent : global.shape) count *= extent;
-      const bool whole = part.end - part.begin == count;
-      specs.push_back({global.name, dtype_of(part.values.scalar_type()),
-                       whole ? global.shape : std::vector<std::int64_t>{part.end - part.begin}});
+      const at::Tensor& values = part.piece.values;
+      specs.push_back({part.stored_as, dtype_of(values.scalar_type()),
+                       values.numel() == count ? global.shape : std::vector<std::int64_t>{values.numel()}});
     }
     SafetensorsWriter writer(path, std::move(specs),
                              {{"format", "pt"}, {"step", std::to_string(snapshot.step_)}});
     for (const Snapshot::Part& part : snapshot.parts_) {
-      writer.write(snapshot.globals_[part.tensor].name, bytes_of(part.values));
+      writer.write(part.stored_as, bytes_of(part.piece.values));
     }
     writer.finish();
 
     const SafetensorsReader reader(path);
     std::uint64_t header = writer.file_size();
     for (const Snapshot::Part& part : snapshot.parts_) {
-      const TensorInfo& info = reader.at(snapshot.globals_[part.tensor].name);
+      const Piece& piece = part.piece;
+      const TensorInfo& info = reader.at(part.stored_as);
       header = std::min(header, info.offset);
       written["slices"].push_back({{"tensor", part.tensor},
                                    {"file", path.filename().string()},
                                    {"offset", info.offset},
-                                   {"xxh3", to_hex(xxh3(bytes_of(part.values)))},
-                                   {"begin", part.begin},
-                                   {"end", part.end}});
+                                   {"xxh3", to_hex(xxh3(bytes_of(piece.values)))},
+                                   {"begin", piece.begin},
+                                   {"end", piece.begin + piece.values.numel()}});
+      if (piece.dim >= 0) {
+        written["slices"].back()["region"] = {
+            {"dim", piece.dim}, {"begin", piece.range.begin}, {"end", piece.range.end}};
+      }
     }
     std::vector<std::byte> head(header);
     FileDescriptor::open_read(path).read_at(0, head);
@@ -125,7 +130,7 @@ fs::path write(const mpi::Communicator& comm, const fs::path& run, const Snapsho
   mpi::all_or_none(comm, [&] {
     if (comm.rank() != 0) return;
     const trace::Span span("checkpoint commit", "checkpoint");
-    Json index = {{"format", "terramill-checkpoint"}, {"version", 1},
+    Json index = {{"format", "terramill-checkpoint"}, {"version", 2},
                   {"step", snapshot.step_},           {"ranks", comm.size()},
                   {"meta", snapshot.meta_},           {"files", Json::array()},
                   {"tensors", Json::array()}};
@@ -151,11 +156,26 @@ fs::path write(const mpi::Communicator& comm, const fs::path& run, const Snapsho
   return folder / name;
 }
 
-fs::path save(const mpi::Communicator& comm, const fs::path& run, std::int64_t step,
-              const std::vector<NamedTensor>& tensors, const Json& meta) {
+namespace {
+
+template <typename Tensors>
+fs::path snapshot_and_write(const mpi::Communicator& comm, const fs::path& run, std::int64_t step,
+                            const Tensors& tensors, const Json& meta) {
   std::optional<Snapshot> snapshot;
   mpi::all_or_none(comm, [&] { snapshot.emplace(comm.rank(), comm.size(), step, tensors, meta); });
   return write(comm, run, *snapshot);
+}
+
+}  // namespace
+
+fs::path save(const mpi::Communicator& comm, const fs::path& run, std::int64_t step,
+              const std::vector<StateTensor>& tensors, const Json& meta) {
+  return snapshot_and_write(comm, run, step, tensors, meta);
+}
+
+fs::path save(const mpi::Communicator& comm, const fs::path& run, std::int64_t step,
+              const std::vector<NamedTensor>& tensors, const Json& meta) {
+  return snapshot_and_write(comm, run, step, tensors, meta);
 }
 
 }  // namespace terramill::checkpoint

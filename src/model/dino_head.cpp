@@ -75,6 +75,7 @@ void DinoHead::initialise(std::uint64_t seed, const std::string& prefix) {
 }
 
 at::Tensor DinoHead::bottleneck(const at::Tensor& features) const {
+  if (gate_) gate_(parameters());
   const at::Tensor hidden = at::gelu(parts_->first->forward(parallel::enter(features, group_)));
   return parts_->third->forward(at::gelu(parts_->second->forward(hidden)));
 }

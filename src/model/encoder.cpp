@@ -119,16 +119,26 @@ at::Tensor MaskedEncoder::forward(const at::Tensor& images, const at::Tensor& ma
       site_levels(active, {stem_stride_, kDownsample, kDownsample, kDownsample},
                   {false, true, true, true, true}, images.device());
 
+  if (gate_) {
+    for (const auto& child : named_children()) {
+      if (child.key() != "stages" && child.key() != "downsample_layers") gate_(child.value()->parameters());
+    }
+  }
   at::Tensor rows = embed(masked, levels);
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     const SiteLevel& level = levels[i + 1];
     if (i > 0) {
+      if (gate_) {
+        gate_(downsample_norms_[i - 1]->parameters());
+        gate_(downsample_convolutions_[i - 1]->parameters());
+      }
       const at::Tensor cells = scatter_rows(downsample_norms_[i - 1]->forward(rows), levels[i].cell_slots,
                                             level.active_sites() * kDownsample * kDownsample)
                                    .view({level.active_sites(), kDownsample * kDownsample * rows.size(1)});
       rows = widened(downsample_convolutions_[i - 1]->on_cells(cells));
     }
     for (const auto& block : stages_[i]) {
+      if (gate_) gate_(block->parameters());
       const auto forward = [block, level](const at::Tensor& in) { return block->forward(in, level); };
       rows = recomputing_ ? recompute(*block, forward, rows) : forward(rows);
     }

@@ -124,6 +124,8 @@ at::Tensor Mpmae::encode(const at::Tensor& input, const at::Tensor& mask, Encode
 }
 
 at::Tensor Mpmae::decode(const at::Tensor& features, const at::Tensor& mask) const {
+  ready({mask_token_});
+  ready(proj_->parameters());
   SiteLevel grid{features.size(0), features.size(2), features.size(3), {}, {}, {}};
   const at::Tensor rows = features.permute({0, 2, 3, 1}).reshape({grid.grid_sites(), features.size(1)});
   const at::Tensor removed = mask.to(rows.dtype()).reshape({-1, 1});
@@ -131,6 +133,7 @@ at::Tensor Mpmae::decode(const at::Tensor& features, const at::Tensor& mask) con
   const at::Tensor all = at::ones({grid.batch, grid.height, grid.width}, at::kBool);
   grid = site_levels(all, {}, {true}, rows.device()).front();
   for (const auto& block : decoder_) {
+    ready(block->parameters());
     const auto forward = [block, grid](const at::Tensor& in) { return block->forward(in, grid); };
     decoded = recomputing_ ? recompute(*block, forward, decoded) : forward(decoded);
   }
@@ -162,12 +165,22 @@ std::vector<Mpmae::PreparedTarget> Mpmae::prepare_targets(const MpmaeBatch& batc
   return prepared;
 }
 
+void Mpmae::set_gate(const Gate& gate) {
+  gate_ = gate;
+  encoder_->set_gate(gate);
+}
+
+void Mpmae::ready(const std::vector<at::Tensor>& parameters) const {
+  if (gate_) gate_(parameters);
+}
+
 Mpmae::HeadInput Mpmae::head_input(const at::Tensor& rows) const {
   return {rows, rows.defined() ? parallel::enter(rows, group_) : rows};
 }
 
 at::Tensor Mpmae::predict(std::size_t target, const HeadInput& input) const {
   const std::int64_t outputs = outputs_of(config_.targets[target]);
+  ready(heads_[target]->parameters());
   if (outputs < kWideHead) return widened(heads_[target]->forward(input.whole));
   return parallel::join_columns(widened(heads_[target]->forward(input.entered)), group_.part(outputs),
                                 outputs, group_);
@@ -192,6 +205,8 @@ MpmaeOutput Mpmae::forward(const MpmaeBatch& batch, bool with_predictions) const
   const at::Tensor removed = batch.mask.reshape({-1}).nonzero().squeeze(1);
   const std::vector<PreparedTarget> targets = prepare_targets(batch, removed);
   const at::Tensor decoded = decode(encode(batch.input, batch.mask), batch.mask);
+  if (image_norm_) ready(image_norm_->parameters());
+  if (log_vars_.defined()) ready({log_vars_});
   const HeadInput pooled = head_input(
       image_norm_ ? image_norm_->forward(decoded).view({batch.input.size(0), -1, decoded.size(1)}).mean(1)
                   : at::Tensor());

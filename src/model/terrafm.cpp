@@ -25,10 +25,17 @@ struct Terrafm::Parts {
   std::int64_t patch_size = 0;
   bool recomputing = false;
   parallel::TensorGroup group;
+  Gate gate;
+
+  void ready(const std::vector<at::Tensor>& parameters) const {
+    if (gate) gate(parameters);
+  }
 
   /// The input of block 0.
   at::Tensor tokens(const SensorImages& images, TerrafmTrace* trace) {
     const SensorRoutes routes(images, patch_size);
+    ready({cls_token, pos_embed});
+    ready(patch_embed->parameters());
     const at::Tensor patches = patch_embed->forward(images, routes, trace);
     const at::Tensor positions = resize(pos_embed, routes.height, routes.width, patch_size);
     at::Tensor tokens = at::cat({cls_token.expand({routes.batch, -1, -1}), patches}, 1) + positions;
@@ -66,6 +73,7 @@ struct Terrafm::Parts {
     at::Tensor rows = shape.region.split(tokens.flatten(0, 1));
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const auto scales = branch_scales(keep, i, shape, tokens.options());
+      ready(blocks[i]->parameters());
       const auto block = [part = blocks[i], shape, scales, trace](const at::Tensor& in) {
         return part->forward(in, shape, scales[0], scales[1], trace);
       };
@@ -144,7 +152,12 @@ std::vector<at::Tensor> Terrafm::block_outputs(const SensorImages& images,
   return outputs;
 }
 
-at::Tensor Terrafm::normalise(const at::Tensor& tokens) const { return parts_->norm->forward(tokens); }
+at::Tensor Terrafm::normalise(const at::Tensor& tokens) const {
+  parts_->ready(parts_->norm->parameters());
+  return parts_->norm->forward(tokens);
+}
+
+void Terrafm::set_gate(Gate gate) { parts_->gate = std::move(gate); }
 
 std::vector<at::Tensor> Terrafm::feature_maps(const SensorImages& images,
                                               const std::vector<int>& blocks) const {

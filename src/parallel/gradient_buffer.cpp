@@ -332,6 +332,8 @@ Tensor GradientBuffer::gradient(const OwnedRange& range) const {
 
 bool GradientBuffer::sharded() const { return state_->options.sharded; }
 
+std::int64_t GradientBuffer::bucket_bytes() const { return state_->options.bucket_bytes; }
+
 const Mesh& GradientBuffer::mesh() const { return state_->mesh; }
 
 const GradientLayout& GradientBuffer::layout() const { return state_->layout; }

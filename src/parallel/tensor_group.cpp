@@ -1,6 +1,8 @@
 #include <terramill/core/error.hpp>
 #include <terramill/parallel/tensor_group.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
@@ -10,11 +12,21 @@ namespace terramill::parallel {
 
 struct TensorGroup::State : torch::CustomClassHolder {
   State(c10::intrusive_ptr<c10d::ProcessGroup> g, int r, int n) : group(std::move(g)), rank(r), size(n) {}
-  static c10d::ProcessGroup& of(const c10::intrusive_ptr<torch::CustomClassHolder>& state) {
-    return *static_cast<const State&>(*state).group;
+  static State& of(const c10::intrusive_ptr<torch::CustomClassHolder>& state) {
+    return static_cast<State&>(*state);
+  }
+  /// Runs a collective of `bytes` and waits for it.
+  template <typename Launch>
+  void complete(std::size_t bytes, Launch launch) {
+    const auto start = std::chrono::steady_clock::now();
+    launch(*group)->wait();
+    traffic.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    traffic.bytes += static_cast<std::int64_t>(bytes);
+    ++traffic.calls;
   }
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   int rank, size;
+  Traffic traffic;
 };
 
 namespace {
@@ -143,6 +155,8 @@ TensorGroup::TensorGroup(const c10::intrusive_ptr<c10d::ProcessGroup>& group, in
   if (size > 1) state_ = c10::make_intrusive<State>(group, rank, size);
 }
 
+TensorGroup::Traffic TensorGroup::traffic() const { return state_ ? State::of(state_).traffic : Traffic(); }
+
 Range TensorGroup::part(std::int64_t count) const noexcept {
   return {count * rank() / size(), count * (rank() + 1) / size()};
 }
@@ -160,7 +174,8 @@ std::vector<Range> TensorGroup::parts(std::int64_t count, std::int64_t unit, int
 void TensorGroup::sum_in_place(Tensor values) const {
   if (size() == 1) return;
   std::vector<Tensor> tensors{std::move(values)};
-  State::of(state_).allreduce(tensors)->wait();
+  State::of(state_).complete(tensors[0].nbytes(),
+                             [&](c10d::ProcessGroup& group) { return group.allreduce(tensors); });
 }
 
 void TensorGroup::max_in_place(Tensor values) const {
@@ -168,7 +183,8 @@ void TensorGroup::max_in_place(Tensor values) const {
   c10d::AllreduceOptions options;
   options.reduceOp = c10d::ReduceOp::MAX;
   std::vector<Tensor> tensors{std::move(values)};
-  State::of(state_).allreduce(tensors, options)->wait();
+  State::of(state_).complete(tensors[0].nbytes(),
+                             [&](c10d::ProcessGroup& group) { return group.allreduce(tensors, options); });
 }
 
 Tensor TensorGroup::gather(const Tensor& rows) const {
@@ -176,7 +192,8 @@ Tensor TensorGroup::gather(const Tensor& rows) const {
   auto shape = rows.sizes().vec();
   shape[0] *= size();
   Tensor all = at::empty(shape, rows.options()), own = rows;
-  State::of(state_)._allgather_base(all, own)->wait();
+  State::of(state_).complete(all.nbytes(),
+                             [&](c10d::ProcessGroup& group) { return group._allgather_base(all, own); });
   return all;
 }
 
@@ -185,7 +202,8 @@ Tensor TensorGroup::reduce_scatter(const Tensor& rows) const {
   auto shape = rows.sizes().vec();
   shape[0] /= size();
   Tensor own = at::empty(shape, rows.options()), all = rows;
-  State::of(state_)._reduce_scatter_base(own, all)->wait();
+  State::of(state_).complete(all.nbytes(),
+                             [&](c10d::ProcessGroup& group) { return group._reduce_scatter_base(own, all); });
   return own;
 }
 

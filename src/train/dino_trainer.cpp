@@ -2,6 +2,9 @@
 #include <terramill/core/trace.hpp>
 #include <terramill/train/dino_trainer.hpp>
 
+#include <cmath>
+#include <utility>
+
 #include <torch/torch.h>
 
 namespace terramill::train {
@@ -17,9 +20,10 @@ bool has_images(const model::SensorImages& images) {
 
 }  // namespace
 
-DinoNetwork::DinoNetwork(const model::TerrafmConfig& encoder, const model::DinoHeadConfig& head_config)
-    : backbone(register_module("backbone", std::make_shared<model::Terrafm>(encoder))),
-      head(register_module("head", std::make_shared<model::DinoHead>(head_config))) {}
+DinoNetwork::DinoNetwork(const model::TerrafmConfig& encoder, const model::DinoHeadConfig& head_config,
+                         const parallel::TensorGroup& group)
+    : backbone(register_module("backbone", std::make_shared<model::Terrafm>(encoder, group))),
+      head(register_module("head", std::make_shared<model::DinoHead>(head_config, group))) {}
 
 void DinoNetwork::initialise(std::uint64_t seed) {
   backbone->initialise(seed, "backbone.");
@@ -32,23 +36,77 @@ DinoTrainer::DinoTrainer(const parallel::Mesh& mesh, const model::TerrafmConfig&
     : mesh_(mesh), recipe_(recipe), reduction_(reduction) {
   model::TerrafmConfig undropped = encoder;
   undropped.drop_path = 0;
-  student_ = std::make_shared<DinoNetwork>(encoder, head);
+  student_ = std::make_shared<DinoNetwork>(encoder, head, mesh.tensor_group());
   student_->initialise(seed);
   student_->to(mesh.device(), dtype);
-  teacher_ = std::make_shared<DinoNetwork>(undropped, head);
+  teacher_ = std::make_shared<DinoNetwork>(undropped, head, mesh.tensor_group());
   teacher_->to(mesh.device(), dtype);
   for (at::Tensor& parameter : teacher_->parameters()) parameter.requires_grad_(false);
+  leaders_ = student_->parameters();
+  followers_ = teacher_->parameters();
+  for (std::size_t i = 0; i < followers_.size(); ++i) {
+    number_of_[followers_[i].unsafeGetTensorImpl()] = i;
+  }
+  behind_.assign(followers_.size(), 0);
+  install_gates();
   copy_student();
   const auto like = at::device(mesh.device()).dtype(dtype);
-  centre_ = at::zeros({1, head.out_dim}, like);
-  high_centre_ = at::zeros({1, head.out_dim}, like);
+  const std::int64_t own = mesh.tensor_group().part(head.out_dim).size();
+  centre_ = at::zeros({1, own}, like);
+  high_centre_ = at::zeros({1, own}, like);
 }
 
 void DinoTrainer::copy_student() {
   const torch::NoGradGuard no_grad;
-  const auto from = student_->parameters();
-  auto to = teacher_->parameters();
-  for (std::size_t i = 0; i < from.size(); ++i) to[i].copy_(from[i]);
+  for (std::size_t i = 0; i < leaders_.size(); ++i) {
+    if (wait_) wait_(leaders_[i]);
+    followers_[i].copy_(leaders_[i]);
+  }
+  behind_.assign(followers_.size(), 0);
+}
+
+void DinoTrainer::install_gates() {
+  const auto student = [this](const std::vector<at::Tensor>& parameters) {
+    for (const at::Tensor& parameter : parameters) {
+      if (wait_) wait_(parameter);
+    }
+  };
+  const auto teacher = [this](const std::vector<at::Tensor>& parameters) {
+    for (const at::Tensor& parameter : parameters) follow(number_of_.at(parameter.unsafeGetTensorImpl()));
+  };
+  student_->backbone->set_gate(student);
+  student_->head->set_gate(student);
+  teacher_->backbone->set_gate(teacher);
+  teacher_->head->set_gate(teacher);
+}
+
+void DinoTrainer::set_gate(std::function<void(const at::Tensor&)> wait) { wait_ = std::move(wait); }
+
+void DinoTrainer::follow(std::size_t parameter) {
+  if (behind_[parameter] == 0) return;
+  const torch::NoGradGuard no_grad;
+  const at::Tensor& leader = leaders_[parameter];
+  if (wait_) wait_(leader);
+  followers_[parameter].mul_(momentum_).add_(leader * (1 - momentum_));
+  behind_[parameter] = 0;
+}
+
+void DinoTrainer::settle() {
+  for (std::size_t i = 0; i < followers_.size(); ++i) follow(i);
+}
+
+parallel::Placements DinoTrainer::placements() const {
+  parallel::Placements placements = model::placements_of(*student_);
+  const std::int64_t prototypes = student_->head->config().out_dim;
+  if (mesh_.tp() > 1) {
+    placements["centre"] =
+        placements["centre_high"] = {{1, prototypes}, 1, {mesh_.tensor_group().part(prototypes)}, false};
+  }
+  return placements;
+}
+
+double DinoTrainer::norm(const at::Tensor& centre) const {
+  return std::sqrt(mesh_.tp_comm().sum(centre.square().sum().item<double>()));
 }
 
 std::vector<parallel::ParameterGroup> DinoTrainer::groups() const {
@@ -97,7 +155,7 @@ DinoTrainer::Outputs DinoTrainer::forward(const DinoViews& views, double teacher
                                ? centre_
                                : recipe_.centre_share * centre_ + (1 - recipe_.centre_share) * high_centre_;
   outputs.loss = model::dino_loss(outputs.student, outputs.teacher, shift, recipe_.student_temperature,
-                                  teacher_temperature);
+                                  teacher_temperature, mesh_.tensor_group());
   return outputs;
 }
 
@@ -128,7 +186,8 @@ double DinoTrainer::evaluate(const DinoViews& views, double teacher_temperature)
   return forward(views, teacher_temperature, {}, {}).loss.item<double>();
 }
 
-void DinoTrainer::before_update(parallel::GradientBuffer& gradients, std::int64_t epoch) const {
+void DinoTrainer::before_update(parallel::GradientBuffer& gradients, std::int64_t epoch) {
+  settle();  // what no forward pass read since
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients.used(i)) continue;
     if (recipe_.clip > 0) {
@@ -144,12 +203,9 @@ void DinoTrainer::before_update(parallel::GradientBuffer& gradients, std::int64_
 
 void DinoTrainer::after_update(double momentum) {
   const torch::NoGradGuard no_grad;
-  const auto from = student_->parameters();
-  auto to = teacher_->parameters();
-  trace::Span span("teacher update", "compute");
-  for (std::size_t i = 0; i < from.size(); ++i) to[i].mul_(momentum).add_(from[i] * (1 - momentum));
+  momentum_ = momentum;
+  behind_.assign(followers_.size(), 1);
 
-  span.end();
   // Rows of other replicas' micro-batches are zeros here, so the sum over replicas is exact; the rows then
   // add up in their order.
   std::vector<at::Tensor> buffers{sums_};

@@ -13,7 +13,7 @@ MpmaeTask::MpmaeTask(const parallel::Mesh& mesh, const PretrainConfig& config, M
       config_(config),
       setup_(std::move(setup)),
       dtype_(dtype),
-      model_(std::make_shared<model::Mpmae>(setup_.model)) {
+      model_(std::make_shared<model::Mpmae>(setup_.model, mesh.tensor_group())) {
   model_->initialise(static_cast<std::uint64_t>(config.train.seed));
   model_->to(mesh.device(), dtype);
   model_->recompute_blocks(config.train.activation_checkpointing);
@@ -38,10 +38,16 @@ std::vector<parallel::NamedTensor> MpmaeTask::state() const {
   return state;
 }
 
+void MpmaeTask::set_gate(std::function<void(const at::Tensor&)> wait) {
+  model_->set_gate([wait = std::move(wait)](const std::vector<at::Tensor>& parameters) {
+    for (const at::Tensor& parameter : parameters) wait(parameter);
+  });
+}
+
 checkpoint::InitReport MpmaeTask::init_from(const std::string& path) {
   std::vector<parallel::NamedTensor> wanted;
   for (const auto& item : model_->named_parameters()) wanted.emplace_back(item.key(), item.value());
-  return checkpoint::init_from(path, wanted);
+  return checkpoint::init_from(path, wanted, placements());
 }
 
 void MpmaeTask::set_length(std::int64_t total_steps, std::int64_t steps_per_epoch) {

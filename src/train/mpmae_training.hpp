@@ -20,6 +20,9 @@ class MpmaeTask final : public Task {
   int window() const override { return setup_.image_size; }
   std::vector<parallel::ParameterGroup> groups() const override;
   std::vector<parallel::NamedTensor> state() const override;
+  parallel::Placements placements() const override { return model::placements_of(*model_); }
+  void set_gate(std::function<void(const at::Tensor&)> wait) override;
+  void settle() override {}
   checkpoint::InitReport init_from(const std::string& path) override;
   void set_length(std::int64_t total_steps, std::int64_t steps_per_epoch) override;
   std::vector<std::string> losses() const override;

@@ -143,6 +143,15 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add(
       "train.activation_checkpointing", &o.activation_checkpointing,
       "keep only the blocks' inputs and compute them again in the backward pass: less memory, the same bits");
+  table.add("train.reduction_dtype", &o.reduction_dtype,
+            "type in which replicas exchange gradients; bfloat16 with train.reduction fast alone", "",
+            {"float32", "bfloat16"});
+  table.add("train.tp", &o.tp, "tensor-parallel ranks that share each replica's layers; divides the ranks",
+            "ranks");
+  table.add("train.zero", &o.zero,
+            "ZeRO-1: each replica keeps the optimiser's state of its share of the parameters only");
+  table.add("train.bucket", &o.bucket, "gradients are reduced in buckets of this size; auto: by measurement",
+            "MiB");
   table.add("train.device", &o.device, "where to compute", "", {"auto", "cpu", "cuda"});
   table.add("train.intra_op_threads", &o.intra_op_threads, "LibTorch's threads per rank", "threads");
   table.add("train.stop_after", &o.stop_after, "end with a checkpoint and code 85 after this step, when > 0",
@@ -167,8 +176,11 @@ const std::set<std::string>& operational_options() {
                                               "print-config",
                                               "help",
                                               "train.activation_checkpointing",
+                                              "train.bucket",
                                               "train.device",
                                               "train.reduction",
+                                              "train.tp",
+                                              "train.zero",
                                               "train.intra_op_threads",
                                               "train.stop_after",
                                               "train.validate_every",
@@ -325,6 +337,9 @@ void validate(const PretrainConfig& config) {
   demand(t.beta1 >= 0 && t.beta1 < 1, "train.beta1", "in [0, 1)");
   demand(t.beta2 >= 0 && t.beta2 < 1, "train.beta2", "in [0, 1)");
   demand(t.epsilon > 0, "train.epsilon", "positive");
+  demand(t.tp >= 1, "train.tp", "at least 1");
+  demand(t.reduction_dtype == "float32" || t.reduction == "fast", "train.reduction_dtype",
+         "float32 where train.reduction is exact");
   demand(t.intra_op_threads >= 1, "train.intra_op_threads", "at least 1");
   demand(t.validate_every >= 0, "train.validate_every", "0 or more");
   demand(t.validation_tiles >= 0, "train.validation_tiles", "0 or more");

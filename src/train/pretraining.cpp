@@ -125,6 +125,10 @@ void Run::describe() const {
   log::info("{}; {} trained parameters on {}", session_.task().description(), weights, mesh.device().str());
   log::info("{} replicas share {} micro-batches of {} tiles; {} steps, {} an epoch", mesh.dp(),
             shape.micro_batches, shape.micro_batch_size, total_steps, state_.steps_per_epoch);
+  if (mesh.tp() > 1) log::info("each replica is split over {} tensor-parallel ranks", mesh.tp());
+  if (session_.gradients().sharded() && mesh.dp() > 1) {
+    log::info("ZeRO-1: {} MiB of optimiser state on this rank", session_.optimiser().bytes() >> 20);
+  }
   if (validation_.tiles() == 0) log::info("the corpus has no validation tiles: no validation loss");
   if (knn_ && !knn_->possible()) log::info("training or validation tiles have no class: no kNN");
   const std::filesystem::path run = config_.output;
@@ -135,6 +139,9 @@ void Run::describe() const {
   about["steps_per_epoch"] = state_.steps_per_epoch;
   about["global_batch"] = shape.global_batch();
   about["replicas"] = mesh.dp();
+  about["tensor_parallel"] = mesh.tp();
+  about["zero"] = session_.gradients().sharded();
+  about["bucket_bytes"] = session_.gradients().bucket_bytes();
   about["corpus"] = to_hex(session_.manifest().content);
   write_file_durably(run / "run.json", dump_json(about, 2) + "\n");
   // What normalised the input belongs to the weights: whoever uses them needs it.
@@ -200,8 +207,8 @@ void Run::save() {
       state.replaced.push_back(entry);
     }
   }
-  const auto path =
-      checkpoint::save(world_, config_.output, state_.step, session_.state_tensors(), state.to_json(world_));
+  const auto path = checkpoint::save(world_, config_.output, state_.step, session_.state_tensors(),
+                                     state.to_json(session_.mesh()));
   if (world_.rank() == 0) checkpoint::prune(config_.output, config_.checkpoint.keep);
   saved_step_ = state_.step;
   saving_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

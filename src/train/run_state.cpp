@@ -10,7 +10,7 @@
 
 namespace terramill::train {
 
-Json RunState::to_json(const mpi::Communicator& world) const {
+Json RunState::to_json(const parallel::Mesh& mesh) const {
   Json config = Json::object(), replacements = Json::array();
   for (const auto& [name, value] : hyper_parameters) config[name] = value;
   for (const loader::Replacement& entry : replaced) replacements.push_back(loader::to_json(entry));
@@ -20,7 +20,7 @@ Json RunState::to_json(const mpi::Communicator& world) const {
           {"step_in_epoch", done % steps_per_epoch},
           {"steps_per_epoch", steps_per_epoch},
           {"corpus", to_hex(corpus_content)},
-          {"layout", {{"dp", world.size()}, {"tp", 1}}},
+          {"layout", {{"dp", mesh.dp()}, {"tp", mesh.tp()}}},
           {"config", config},
           {"replaced", replacements}};
 }
@@ -70,10 +70,10 @@ void require_same_run(const RunState& saved, const RunState& now, const std::str
 }
 
 void restore_tensors(const std::filesystem::path& checkpoint,
-                     const std::vector<parallel::NamedTensor>& tensors) {
+                     const std::vector<checkpoint::StateTensor>& tensors) {
   const torch::NoGradGuard no_grad;
   const checkpoint::Reader reader(checkpoint);
-  for (const auto& [name, tensor] : tensors) reader.read_into(name, tensor);
+  for (const checkpoint::StateTensor& tensor : tensors) reader.read_into(tensor);
 }
 
 }  // namespace terramill::train

@@ -2,8 +2,7 @@
 
 #include <terramill/checkpoint/checkpoint.hpp>
 #include <terramill/loader/loader.hpp>
-#include <terramill/mpi/communicator.hpp>
-#include <terramill/parallel/gradient_buffer.hpp>
+#include <terramill/parallel/mesh.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -23,15 +22,15 @@ struct RunState {
   std::vector<std::pair<std::string, std::string>> hyper_parameters;
   std::vector<loader::Replacement> replaced;  ///< in the current epoch
 
-  Json to_json(const mpi::Communicator& world) const;
+  Json to_json(const parallel::Mesh& mesh) const;
   static RunState from_json(const Json& meta, std::int64_t step, const std::string& origin);
 };
 
 /// UsageError naming every hyper-parameter that differs, with both values, or the corpus.
 void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint);
 
-/// Reads every tensor of `tensors` from the checkpoint.
+/// Reads from the checkpoint what of its tensors is held here.
 void restore_tensors(const std::filesystem::path& checkpoint,
-                     const std::vector<parallel::NamedTensor>& tensors);
+                     const std::vector<checkpoint::StateTensor>& tensors);
 
 }  // namespace terramill::train

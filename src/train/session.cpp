@@ -7,11 +7,14 @@
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/trace.hpp>
+#include <terramill/parallel/bucket_size.hpp>
 #include <terramill/parallel/device.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <span>
 #include <string>
 
@@ -40,9 +43,10 @@ std::unique_ptr<Task> make_task(const parallel::Mesh& mesh, const PretrainConfig
   return std::make_unique<MpmaeTask>(mesh, config, fit_to_corpus(config.model, manifest, tiles), dtype);
 }
 
-std::vector<parallel::ParameterGroup> without_empty(std::vector<parallel::ParameterGroup> groups) {
-  std::erase_if(groups, [](const parallel::ParameterGroup& group) { return group.parameters.empty(); });
-  return groups;
+parallel::ReductionOptions reduction_of(const parallel::Mesh& mesh, const TrainOptions& options) {
+  return {parallel::parse_reduction(options.reduction), options.zero,
+          parallel::bucket_bytes(mesh, options.bucket),
+          options.reduction_dtype == "bfloat16" ? at::kBFloat16 : at::kFloat};
 }
 
 std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
@@ -52,32 +56,77 @@ std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::ui
 Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
     : config_(config),
       dtype_(config.train.precision == "float64" ? at::kDouble : at::kFloat),
-      mesh_(world, parallel::select_device(config.train.device, world)),
+      mesh_(world, parallel::select_device(config.train.device, world), config.train.tp),
       manifest_(corpus::read_manifest(config.corpus)),
       task_(make_task(mesh_, config, manifest_, dtype_)),
+      placements_(task_->placements()),
       loader_(config.corpus, task_->requests(), with_crop(config.loader, task_->window())),
       shape_{config.train.micro_batch_size, config.train.micro_batches},
       feed_(mesh_.dp_comm(), config.corpus, loader_, config.sampling, config.plan, shape_, seed_of(config)),
-      gradients_(mesh_, without_empty(task_->groups()), parallel::parse_reduction(config.train.reduction)),
+      gradients_(mesh_, parallel::by_sharing(task_->groups(), placements_),
+                 reduction_of(mesh_, config.train)),
       optimiser_(gradients_,
                  {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}) {
   const TrainOptions& t = config.train;
   const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
   total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
   task_->set_length(total_steps_, static_cast<std::int64_t>(feed_.steps_per_epoch()));
+  task_->set_gate([this](const at::Tensor& parameter) { optimiser_.wait_for(parameter); });
   state_.steps_per_epoch = feed_.steps_per_epoch();
   state_.corpus_content = manifest_.content;
 }
 
-std::vector<parallel::NamedTensor> Session::state_tensors() const {
-  std::vector<parallel::NamedTensor> tensors = task_->state();
-  for (parallel::NamedTensor& entry : optimiser_.state()) tensors.push_back(std::move(entry));
-  return tensors;
+std::vector<checkpoint::StateTensor> Session::state_tensors() {
+  task_->settle();
+  optimiser_.wait_for_all();
+  const mpi::Communicator& world = mesh_.world();
+  using checkpoint::Holders;
+  const Holders all{Holders::Set::kAll, world.rank(), world.size()};
+  const Holders replicas{Holders::Set::kReplicas, mesh_.replica(), mesh_.dp()};
+  const Holders tensor_group{Holders::Set::kTensorGroup, mesh_.tp_rank(), mesh_.tp()};
+  const auto is_split = [](const parallel::Placement* placement) { return placement && placement->split(); };
+  std::vector<checkpoint::StateTensor> state;
+  for (const auto& [name, tensor] : task_->state()) {
+    const parallel::Placement* placement = parallel::find(placements_, name);
+    if (placement == nullptr) placement = parallel::find(placements_, name.substr(name.find('.') + 1));
+    state.push_back(checkpoint::placed_state(name, tensor, placement, is_split(placement) ? replicas : all));
+  }
+  // Moments that replicas share among themselves are held by no other replica.
+  const auto& moments = optimiser_.moments();
+  for (std::size_t i = 0, next = 0; i < gradients_.size(); ++i) {
+    const auto& [name, parameter] = gradients_.parameter(i);
+    const parallel::Placement* placement = parallel::find(placements_, name);
+    const bool split = is_split(placement);
+    const Holders holders = gradients_.sharded() ? (split ? Holders() : tensor_group)
+                            : split              ? replicas
+                                                 : all;
+    const at::ScalarType type = parameter.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const std::vector<std::int64_t> shape = split ? placement->shape : parameter.sizes().vec();
+    checkpoint::StateTensor m{"adam.m." + name, type, shape, holders, {}};
+    checkpoint::StateTensor v{"adam.v." + name, type, shape, holders, {}};
+    for (; next < moments.size() && moments[next].parameter == i; ++next) {
+      m.add(placement, moments[next].begin, moments[next].m);
+      v.add(placement, moments[next].begin, moments[next].v);
+    }
+    state.push_back(std::move(m));
+    state.push_back(std::move(v));
+    state.push_back(checkpoint::whole_state({"adam.step." + name, optimiser_.steps(i)}, all));
+  }
+  return state;
 }
 
 std::int64_t Session::parameters() const {
   std::int64_t count = 0;
-  for (std::size_t i = 0; i < gradients_.size(); ++i) count += gradients_.parameter(i).second.numel();
+  for (std::size_t i = 0; i < gradients_.size(); ++i) {
+    const auto& [name, parameter] = gradients_.parameter(i);
+    const parallel::Placement* placement = parallel::find(placements_, name);
+    std::int64_t own = parameter.numel();
+    if (placement != nullptr && placement->split()) {
+      own = std::accumulate(placement->shape.begin(), placement->shape.end(), std::int64_t{1},
+                            std::multiplies<>());
+    }
+    count += own;
+  }
   return count;
 }
 

@@ -2,6 +2,7 @@
 
 #include "run_state.hpp"
 
+#include <terramill/checkpoint/state.hpp>
 #include <terramill/corpus/manifest.hpp>
 #include <terramill/loader/loader.hpp>
 #include <terramill/mpi/communicator.hpp>
@@ -45,6 +46,7 @@ class Session {
   const BatchShape& shape() const noexcept { return shape_; }
   const EpochFeed& feed() const noexcept { return feed_; }
   const parallel::GradientBuffer& gradients() const noexcept { return gradients_; }
+  const parallel::AdamW& optimiser() const noexcept { return optimiser_; }
   Task& task() noexcept { return *task_; }
   const Task& task() const noexcept { return *task_; }
   RunState& state() noexcept { return state_; }
@@ -53,8 +55,9 @@ class Session {
   std::int64_t total_steps() const noexcept { return total_steps_; }
   /// Trained scalars of the model.
   std::int64_t parameters() const;
-  /// All that a checkpoint keeps, by name. Reading into the tensors restores it.
-  std::vector<parallel::NamedTensor> state_tensors() const;
+  /// What of all that a checkpoint keeps is here, by name. Reading into the tensors restores it. Waits for
+  /// parameters that are on their way.
+  std::vector<checkpoint::StateTensor> state_tensors();
   /// Losses as the task names them.
   Scalars named_losses(const std::vector<double>& losses) const;
 
@@ -69,6 +72,7 @@ class Session {
   parallel::Mesh mesh_;
   corpus::Manifest manifest_;
   std::unique_ptr<Task> task_;
+  parallel::Placements placements_;
   loader::Loader loader_;
   BatchShape shape_;
   EpochFeed feed_;

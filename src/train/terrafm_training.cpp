@@ -58,7 +58,7 @@ checkpoint::InitReport TerrafmTask::init_from(const std::string& path) {
       whole ? static_cast<const torch::nn::Module&>(trainer_.student()) : *trainer_.student().backbone;
   std::vector<parallel::NamedTensor> wanted;
   for (const auto& item : part.named_parameters()) wanted.emplace_back(item.key(), item.value());
-  checkpoint::InitReport report = checkpoint::init_from(path, wanted);
+  checkpoint::InitReport report = checkpoint::init_from(path, wanted, model::placements_of(part));
   trainer_.copy_student();
   return report;
 }
@@ -132,8 +132,8 @@ void TerrafmTask::after_update(std::int64_t step) {
   scalars_ = {{"weight_decay", weight_decay_.at(step)},
               {"teacher_momentum", momentum},
               {"teacher_temperature", temperature_at(step)},
-              {"centre_norm", trainer_.centre().norm().item<double>()},
-              {"centre_high_norm", trainer_.high_centre().norm().item<double>()}};
+              {"centre_norm", trainer_.norm(trainer_.centre())},
+              {"centre_high_norm", trainer_.norm(trainer_.high_centre())}};
 }
 
 at::Tensor TerrafmTask::features(const loader::MicroBatch& loaded) {

@@ -24,6 +24,9 @@ class TerrafmTask final : public Task {
   int window() const override { return setup_.window; }
   std::vector<parallel::ParameterGroup> groups() const override { return trainer_.groups(); }
   std::vector<parallel::NamedTensor> state() const override { return trainer_.state(); }
+  parallel::Placements placements() const override { return trainer_.placements(); }
+  void set_gate(std::function<void(const at::Tensor&)> wait) override { trainer_.set_gate(std::move(wait)); }
+  void settle() override { trainer_.settle(); }
   checkpoint::InitReport init_from(const std::string& path) override;
   void set_length(std::int64_t total_steps, std::int64_t steps_per_epoch) override;
   std::vector<std::string> losses() const override { return {"loss"}; }

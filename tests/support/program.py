@@ -56,16 +56,26 @@ def newest_checkpoint(folder):
 
 def checkpoint_tensors(checkpoint):
     """Every tensor of a checkpoint as bytes, put together from its slices: {name: bytes}."""
+    import numpy
+
+    widths = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "BF16": 2, "F16": 2, "U8": 1}
     index = json.loads((checkpoint / "index.json").read_text())
     tensors = {}
     for entry in index["tensors"]:
-        data = b""
+        width = widths[entry["dtype"]]
+        whole = numpy.zeros([*entry["shape"], width], numpy.uint8)
+        regions = {}
         for part in entry["slices"]:
-            width = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "BF16": 2, "F16": 2, "U8": 1}[entry["dtype"]]
+            region = part.get("region", {"dim": 0, "begin": 0, "end": (entry["shape"] or [1])[0]})
             with open(checkpoint / part["file"], "rb") as file:
                 file.seek(part["offset"])
-                data += file.read((part["end"] - part["begin"]) * width)
-        tensors[entry["name"]] = data
+                data = file.read((part["end"] - part["begin"]) * width)
+            regions.setdefault(tuple(region.values()), []).append((part["begin"], data))
+        for (dim, begin, end), runs in regions.items():
+            data = numpy.frombuffer(b"".join(data for _, data in sorted(runs)), numpy.uint8)
+            target = whole[(slice(None),) * dim + (slice(begin, end),)] if entry["shape"] else whole
+            target[...] = data.reshape(target.shape)
+        tensors[entry["name"]] = whole.tobytes()
     return tensors
 
 

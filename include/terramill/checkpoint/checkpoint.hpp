@@ -1,5 +1,6 @@
 #pragma once
 
+#include <terramill/checkpoint/state.hpp>
 #include <terramill/core/json.hpp>
 #include <terramill/mpi/communicator.hpp>
 #include <terramill/parallel/gradient_buffer.hpp>
@@ -14,8 +15,6 @@
 
 namespace terramill::checkpoint {
 
-using parallel::NamedTensor;
-
 /// Prefix of the model's own tensors in a checkpoint: "model.<official name>".
 inline constexpr const char* kModelPrefix = "model.";
 
@@ -23,10 +22,12 @@ inline constexpr const char* kModelPrefix = "model.";
 /// while it is written.
 class Snapshot {
  public:
-  /// Copies the share of `rank` of `ranks`. `tensors` are equal on every rank, names unique, any device; the
-  /// bytes of all of them in order are cut into as many runs of about equal length as there are ranks, at
-  /// whole elements. `meta` is stored as given (rank 0's counts): epoch, position, seed, config, corpus hash,
-  /// layout, replaced tiles. Not collective.
+  /// Copies the share of `rank` of `ranks`. Every rank gives the same names, unique, in the same order; the
+  /// bytes of tensors of one set of holders, in order, are cut into as many runs of about equal length as
+  /// there are holders, at whole elements. `meta` is stored as given (rank 0's counts): epoch, position,
+  /// seed, config, corpus hash, layout, replaced tiles. Not collective.
+  Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta);
+  /// Of tensors that are equal on every rank.
   Snapshot(int rank, int ranks, std::int64_t step, const std::vector<NamedTensor>& tensors, Json meta);
 
   std::int64_t step() const noexcept { return step_; }
@@ -34,11 +35,11 @@ class Snapshot {
  private:
   friend std::filesystem::path write(const mpi::Communicator&, const std::filesystem::path&, const Snapshot&);
 
-  /// Elements [begin, end) of tensor number `tensor`.
+  /// A run of elements of tensor number `tensor`, on the host.
   struct Part {
     std::size_t tensor;
-    std::int64_t begin, end;
-    at::Tensor values;
+    Piece piece;
+    std::string stored_as;  ///< in this rank's file
   };
   struct Global {
     std::string name, dtype;
@@ -60,6 +61,8 @@ std::filesystem::path write(const mpi::Communicator& comm, const std::filesystem
                             const Snapshot& snapshot);
 
 /// Snapshot and write at once. Collective.
+std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem::path& run, std::int64_t step,
+                           const std::vector<StateTensor>& tensors, const Json& meta);
 std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem::path& run, std::int64_t step,
                            const std::vector<NamedTensor>& tensors, const Json& meta);
 

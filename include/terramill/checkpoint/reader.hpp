@@ -1,5 +1,6 @@
 #pragma once
 
+#include <terramill/checkpoint/state.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/json.hpp>
 #include <terramill/parallel/gradient_buffer.hpp>
@@ -15,19 +16,25 @@
 
 namespace terramill::checkpoint {
 
-/// Elements [begin, end) of a tensor, in C order, at `offset` bytes into `file`.
+/// Elements [begin, end), in C order, of a region of a tensor, at `offset` bytes into `file`. The region is
+/// [range.begin, range.end) of dimension `dim`, whole in the others; dim -1: the whole tensor.
 struct Slice {
   std::string file;
   std::uint64_t offset;
   std::uint64_t hash;  ///< xxh3 of the bytes
   std::int64_t begin, end;
+  int dim = -1;
+  parallel::Range range;
 };
 
 struct TensorEntry {
   std::string name;
   at::ScalarType dtype;
   std::vector<std::int64_t> shape;
-  std::vector<Slice> slices;  ///< in order, without gaps
+  std::vector<Slice> slices;  ///< by region, in order, without gaps; the regions tile one dimension
+
+  /// Elements of the region that a slice is of.
+  std::int64_t region_size(const Slice& slice) const;
 };
 
 /// A checkpoint on disk, written by any number of ranks. Any process may read it alone.
@@ -51,6 +58,9 @@ class Reader {
   at::Tensor read(const std::string& name) const;
   /// Reads into `target` (any device), which must have the tensor's shape and type: FormatError otherwise.
   void read_into(const std::string& name, at::Tensor target) const;
+  /// Reads what of a tensor a rank holds, on whatever layout it was written. Where the regions agree, nothing
+  /// else is read.
+  void read_into(const StateTensor& target) const;
 
   /// Reads every `parts`-th slice from number `part` on, and throws as `read` for the first that is wrong.
   void verify(int part = 0, int parts = 1) const;
@@ -60,6 +70,9 @@ class Reader {
   void open(const std::string& name, std::uint64_t bytes, std::uint64_t header_bytes,
             std::uint64_t header_hash);
   void read_slice(const TensorEntry& entry, const Slice& slice, std::span<std::byte> into) const;
+  /// Elements [begin, end) of one region, flat.
+  at::Tensor read_region(const TensorEntry& entry, int dim, const parallel::Range& range, std::int64_t begin,
+                         std::int64_t end) const;
 
   std::filesystem::path directory_;
   std::int64_t step_ = 0;
@@ -79,8 +92,11 @@ struct InitReport {
 /// Copies the model's weights, and nothing else, from `source` into `parameters` by name. `source` is a
 /// checkpoint's directory, a run (its newest checkpoint) or a .safetensors file; in a checkpoint the tensors
 /// "model.<name>" count. UsageError when no name agrees; FormatError for a tensor of another shape.
+///
+/// `placements`: which part of a tensor belongs into the parameter of that name.
 InitReport init_from(const std::filesystem::path& source,
-                     const std::vector<parallel::NamedTensor>& parameters);
+                     const std::vector<parallel::NamedTensor>& parameters,
+                     const parallel::Placements& placements = {});
 /// The names under which `source` holds the model's weights.
 std::vector<std::string> weight_names(const std::filesystem::path& source);
 

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <terramill/model/split.hpp>
 #include <terramill/parallel/tensor_group.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <torch/nn/module.h>
@@ -29,6 +31,8 @@ class DinoHead : public torch::nn::Module {
   explicit DinoHead(DinoHeadConfig config, const parallel::TensorGroup& group = {});
 
   const DinoHeadConfig& config() const noexcept { return config_; }
+  /// Null: parameters are always ready.
+  void set_gate(Gate gate) { gate_ = std::move(gate); }
   /// Draws every parameter from (seed, `prefix` + its name): trunc-normal 0.02 and 0 for the MLP, weight_g 1,
   /// weight_v uniform in ±1 / sqrt(bottleneck).
   void initialise(std::uint64_t seed, const std::string& prefix = "");
@@ -42,6 +46,7 @@ class DinoHead : public torch::nn::Module {
   struct Parts;
   DinoHeadConfig config_;
   parallel::TensorGroup group_;
+  Gate gate_;
   std::shared_ptr<Parts> parts_;
 };
 

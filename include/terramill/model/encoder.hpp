@@ -4,6 +4,7 @@
 #include <terramill/model/mpmae_config.hpp>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <torch/nn/module.h>
@@ -25,6 +26,9 @@ class MaskedEncoder : public torch::nn::Module {
   /// As Mpmae::recompute_blocks.
   void recompute_blocks(bool on) noexcept { recomputing_ = on; }
 
+  /// Null: parameters are always ready.
+  void set_gate(Gate gate) { gate_ = std::move(gate); }
+
   /// images [B, C, H, W] with H and W multiples of the patch size; mask [B, L], 1 = removed, patches
   /// row-major. Returns [B, H / patch, W / patch, D], 0 at inactive sites.
   at::Tensor forward(const at::Tensor& images, const at::Tensor& mask, EncoderTrace* trace = nullptr) const;
@@ -32,6 +36,7 @@ class MaskedEncoder : public torch::nn::Module {
  private:
   std::int64_t patch_size_, stem_stride_;
   bool recomputing_ = false;
+  Gate gate_;
   std::vector<std::shared_ptr<Wrapped<Norm>>> downsample_norms_;
   std::vector<std::shared_ptr<SparseKernel>> downsample_convolutions_;
   // stem_orig, or initial_conv and stem; the others are null.

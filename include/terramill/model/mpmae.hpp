@@ -44,6 +44,8 @@ class Mpmae : public torch::nn::Module {
   explicit Mpmae(MpmaeConfig config, const parallel::TensorGroup& group = {});
 
   const MpmaeConfig& config() const noexcept { return config_; }
+  /// Null: parameters are always ready.
+  void set_gate(const Gate& gate);
   /// Draws every parameter from (seed, its name); see draw_parameter.
   void initialise(std::uint64_t seed);
   /// Whether `forward` keeps only the blocks' inputs for the backward pass (recompute.hpp): the same bits.
@@ -68,12 +70,14 @@ class Mpmae : public torch::nn::Module {
   std::vector<at::Tensor> predict_all(const HeadInput& decoded, const HeadInput& pooled,
                                       const MpmaeBatch& batch) const;
   std::int64_t outputs_of(const MpmaeTarget& target) const;
+  void ready(const std::vector<at::Tensor>& parameters) const;
   HeadInput head_input(const at::Tensor& rows) const;
   at::Tensor predict(std::size_t target, const HeadInput& input) const;
 
   MpmaeConfig config_;
   parallel::TensorGroup group_;
   bool recomputing_ = false;
+  Gate gate_;
   at::Tensor mask_token_, log_vars_;  // log_vars_ undefined when unweighted
   std::shared_ptr<MaskedEncoder> encoder_;
   std::shared_ptr<Linear> proj_;

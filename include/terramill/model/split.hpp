@@ -3,6 +3,7 @@
 #include <terramill/parallel/tensor_group.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,10 @@ class SplitModule : public torch::nn::Module {
  private:
   parallel::Placements placements_;
 };
+
+/// Called with parameters right before a forward pass reads them: they may still be on their way from other
+/// replicas (parallel::AdamW::wait_for).
+using Gate = std::function<void(const std::vector<at::Tensor>&)>;
 
 /// The placements of all parameters of a model by their full names; those of parameters that every rank has
 /// alike are not listed.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <terramill/model/split.hpp>
 #include <terramill/model/terrafm_config.hpp>
 #include <terramill/parallel/tensor_group.hpp>
 
@@ -62,6 +63,8 @@ class Terrafm : public torch::nn::Module {
   explicit Terrafm(TerrafmConfig config, const parallel::TensorGroup& group = {});
 
   const TerrafmConfig& config() const noexcept { return config_; }
+  /// Null: parameters are always ready.
+  void set_gate(Gate gate);
   /// Draws every parameter from (seed, `prefix` + its name), as spec a.5 and a.8 say.
   void initialise(std::uint64_t seed, const std::string& prefix = "");
   /// Whether `forward` keeps only the blocks' inputs for the backward pass (recompute.hpp): the same bits.

@@ -121,6 +121,7 @@ class GradientBuffer {
   /// The mean gradient of a range that is owned, flat.
   at::Tensor gradient(const OwnedRange& range) const;
   bool sharded() const;
+  std::int64_t bucket_bytes() const;
   const Mesh& mesh() const;
   const GradientLayout& layout() const;
   /// Whether any micro-batch of the last global batch, on any replica, gave parameter i a gradient.

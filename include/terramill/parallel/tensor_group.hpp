@@ -18,6 +18,12 @@ namespace terramill::parallel {
 /// parameter language models using model parallelism", 2019). A value: copies are the same group.
 class TensorGroup {
  public:
+  /// What this rank gave to collectives of the group since its beginning.
+  struct Traffic {
+    std::int64_t calls = 0, bytes = 0;
+    double seconds = 0;  ///< that the host waited
+  };
+
   /// One rank, which has everything; nothing is communicated.
   TensorGroup() = default;
   /// Over `group`; `rank` and `size` are its own.
@@ -25,6 +31,7 @@ class TensorGroup {
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
+  Traffic traffic() const;
   /// This rank's share of `count` things: [count r / size, count (r + 1) / size).
   Range part(std::int64_t count) const noexcept;
   /// part() of `count` units of `unit` elements each, in each of `blocks` equal blocks.

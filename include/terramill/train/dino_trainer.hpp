@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace terramill::train {
@@ -16,7 +17,9 @@ namespace terramill::train {
 /// Encoder and head under DINO's names: backbone.*, head.*.
 class DinoNetwork : public torch::nn::Module {
  public:
-  DinoNetwork(const model::TerrafmConfig& encoder, const model::DinoHeadConfig& head);
+  /// Split over `group`.
+  DinoNetwork(const model::TerrafmConfig& encoder, const model::DinoHeadConfig& head,
+              const parallel::TensorGroup& group = {});
   /// Draws every parameter from (seed, its name).
   void initialise(std::uint64_t seed);
 
@@ -56,6 +59,12 @@ class DinoTrainer {
   std::vector<parallel::ParameterGroup> groups() const;
   /// model.* (student), teacher.*, centre, centre_high.
   std::vector<parallel::NamedTensor> state() const;
+  /// Of the parameters, and of the centres, which have the prototypes' part.
+  parallel::Placements placements() const;
+  /// Has `wait` called with each of the student's parameters before it is read.
+  void set_gate(std::function<void(const at::Tensor&)> wait);
+  /// Lets every parameter of the teacher follow that has not yet.
+  void settle();
   /// Makes the teacher equal to the student.
   void copy_student();
 
@@ -67,9 +76,9 @@ class DinoTrainer {
   /// The same without drop path, gradients and centres.
   double evaluate(const DinoViews& views, double teacher_temperature) const;
   /// Clips every parameter's gradient by itself, then, in the first epochs, leaves out the last layer.
-  void before_update(parallel::GradientBuffer& gradients, std::int64_t epoch) const;
-  /// The teacher follows: k = momentum k + (1 - momentum) q over every parameter; then the centres.
-  /// Collective.
+  void before_update(parallel::GradientBuffer& gradients, std::int64_t epoch);
+  /// The teacher follows, k = momentum k + (1 - momentum) q, each parameter when it is read next; then the
+  /// centres. Collective.
   void after_update(double momentum);
 
   /// Student and teacher outputs of the micro-batch trained last, [V B, K] and [2 B, K].
@@ -77,7 +86,10 @@ class DinoTrainer {
   const at::Tensor& teacher_output() const noexcept { return teacher_output_; }
   const at::Tensor& centre() const noexcept { return centre_; }            ///< [1, K]
   const at::Tensor& high_centre() const noexcept { return high_centre_; }  ///< [1, K]
+  /// L2 norm of what is split as a centre is. Collective.
+  double norm(const at::Tensor& centre) const;
   const DinoNetwork& student() const noexcept { return *student_; }
+  /// Its parameters may be behind until settle().
   const DinoNetwork& teacher() const noexcept { return *teacher_; }
 
  private:
@@ -87,10 +99,18 @@ class DinoTrainer {
   Outputs forward(const DinoViews& views, double teacher_temperature, const at::Tensor& global_keep,
                   const at::Tensor& local_keep) const;
 
+  void install_gates();
+  void follow(std::size_t parameter);
+
   const parallel::Mesh& mesh_;
   DinoRecipe recipe_;
   parallel::Reduction reduction_;
   std::shared_ptr<DinoNetwork> student_, teacher_;
+  std::vector<at::Tensor> leaders_, followers_;             ///< parameters of student and teacher
+  std::unordered_map<const void*, std::size_t> number_of_;  ///< of the teacher's, by identity
+  std::vector<std::uint8_t> behind_;                        ///< followers that have not followed yet
+  double momentum_ = 1;
+  std::function<void(const at::Tensor&)> wait_;
   at::Tensor centre_, high_centre_, student_output_, teacher_output_;
   at::Tensor sums_;  ///< rows of 2 K + 2: sums of the teacher's outputs, of the frequent ones, both counts
 };

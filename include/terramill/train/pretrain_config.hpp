@@ -78,6 +78,10 @@ struct TrainOptions {
   std::string precision = "float32";  ///< or "float64"
   std::string reduction = "exact";
   bool activation_checkpointing = false;
+  std::string reduction_dtype = "float32";  ///< or "bfloat16", between replicas
+  int tp = 1;                               ///< tensor-parallel ranks of a replica
+  bool zero = false;                        ///< ZeRO-1
+  std::string bucket = "25";                ///< MiB, or "auto"
   std::string device = "auto";
   int intra_op_threads = 1;         ///< of LibTorch, per rank
   std::int64_t stop_after = 0;      ///< end with a checkpoint after this step, when > 0; the schedule stays

@@ -8,6 +8,7 @@
 #include <terramill/train/metrics.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,13 @@ class Task {
   /// Everything a checkpoint keeps besides the optimiser's state, under its name there. Reading into the
   /// tensors restores it.
   virtual std::vector<parallel::NamedTensor> state() const = 0;
+  /// How parameters, and what else the state holds, lie on the tensor-parallel ranks: by a parameter's name,
+  /// which in the state has a prefix, or by the state's.
+  virtual parallel::Placements placements() const = 0;
+  /// Has `wait` called with each parameter before it is read.
+  virtual void set_gate(std::function<void(const at::Tensor&)> wait) = 0;
+  /// Completes what is put off until a parameter is read, so that the state is whole.
+  virtual void settle() = 0;
   /// Takes weights from elsewhere (checkpoint::init_from).
   virtual checkpoint::InitReport init_from(const std::string& path) = 0;
 
