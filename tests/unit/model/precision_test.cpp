@@ -102,7 +102,7 @@ TEST(Bfloat16, OwnFunctionsKeepTheTypeOfTheirRowsAndComputeInFloat32) {
   const std::vector<std::function<at::Tensor(const at::Tensor&)>> functions{
       [&](const at::Tensor& x) { return depthwise_on_sites(x, kernel, bias, level); },
       [&](const at::Tensor& x) {
-        return global_response_norm(x.unsqueeze(0), kernel[0], bias, 1e-6).squeeze(0);
+        return global_response_norm(x.unsqueeze(0), kernel[0], bias, 1e-6, 8).squeeze(0);
       },
       [&](const at::Tensor& x) { return scatter_rows(x, level.sites, level.grid_sites()); },
       [&](const at::Tensor& x) { return gather_rows(x, at::arange(0, rows, 2)); }};
