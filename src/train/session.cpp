@@ -11,6 +11,7 @@
 #include <terramill/parallel/device.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -47,6 +48,18 @@ parallel::ReductionOptions reduction_of(const parallel::Mesh& mesh, const TrainO
   return {parallel::parse_reduction(options.reduction), options.zero,
           parallel::bucket_bytes(mesh, options.bucket),
           options.reduction_dtype == "bfloat16" ? at::kBFloat16 : at::kFloat};
+}
+
+/// Tensor-parallel ranks load the same tiles each by itself: one that had to replace a tile that the others
+/// could read would compute with them on different input.
+void require_same_tiles(const parallel::Mesh& mesh, const loader::MicroBatch& loaded) {
+  if (mesh.tp() == 1) return;
+  const std::uint64_t hash = xxh3(std::as_bytes(std::span(loaded.tile_keys)));
+  if (mesh.tp_comm().min(hash) == mesh.tp_comm().max(hash)) return;
+  throw IoError("tensor-parallel ranks loaded different tiles: a chunk could be read by some of them only",
+                EIO,
+                {"load a micro-batch", "positions from " + std::to_string(loaded.positions.front()),
+                 "look for I/O errors of the node in the log, and resume from the newest checkpoint"});
 }
 
 std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
@@ -189,6 +202,7 @@ StepResult Session::step() {
   task_->begin_step(shape_.micro_batches);
   for (int m = range.begin; m < range.end; ++m) {
     const loader::MicroBatch loaded = feed_.next();
+    require_same_tiles(mesh_, loaded);
     gradients_.begin_micro_batch(m);
     trace::Span part("micro-batch", "compute");
     part.with("index", m);

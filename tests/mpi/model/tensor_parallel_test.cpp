@@ -6,6 +6,7 @@
 #include <terramill/parallel/mesh.hpp>
 
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -160,6 +161,29 @@ TEST_F(TensorParallel, InitialWeightsAreThoseOfOneRank) {
   mae.initialise(3);
   split_mae.initialise(3);
   check(mae, split_mae);
+}
+
+TEST_F(TensorParallel, LargeModelsLeaveLittleOnEachRank) {
+  if (group.size() != 4) GTEST_SKIP() << "for 4 ranks";
+  // Nothing is drawn, so the zeros of the parameters take no memory.
+  const Terrafm encoder(terrafm_size("large"), group);
+  const DinoHead head(DinoHeadConfig{1024, 2048, 256, 65536, true}, group);
+  double here = 0, all = 0;
+  const auto count = [&](const torch::nn::Module& module) {
+    const Placements placements = placements_of(module);
+    for (const auto& item : module.named_parameters()) {
+      const auto* placement = parallel::find(placements, item.key());
+      const bool split = placement != nullptr && placement->split();
+      here += static_cast<double>(item.value().numel());
+      all += static_cast<double>(split ? c10::multiply_integers(placement->shape) : item.value().numel());
+    }
+  };
+  count(encoder);
+  count(head);
+  std::cout << "TerraFM-L with its head: " << all / 1e6 << " M parameters, " << here / 1e6 << " M on rank "
+            << group.rank() << ": " << here / all << '\n';
+  EXPECT_GT(all, 300e6);
+  EXPECT_LE(here, 0.30 * all);
 }
 
 TEST_F(TensorParallel, MoreRanksThanHeadsAreRefused) {

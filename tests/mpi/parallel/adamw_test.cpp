@@ -1,5 +1,6 @@
 #include "mpi/parallel/invented_gradients.hpp"
 
+#include <terramill/core/error.hpp>
 #include <terramill/parallel/adamw.hpp>
 
 #include <vector>
@@ -20,13 +21,15 @@ void fill(const InventedGradients& invented) {
   for (const auto& [name, tensor] : invented.parameters) tensor.fill_(1.0);
 }
 
-/// `steps` updates on `mesh`.
-void train(const InventedGradients& invented, const Mesh& mesh, int steps) {
-  GradientBuffer buffer(mesh, invented.groups(), Reduction::kExact, 256);
+/// `steps` updates on `mesh`, in buckets of a block per replica.
+void train(const InventedGradients& invented, const Mesh& mesh, int steps, bool sharded = false,
+           Reduction reduction = Reduction::kExact) {
+  GradientBuffer buffer(mesh, invented.groups(), {reduction, sharded, 256, at::kFloat});
   AdamW optimiser(buffer, {});
   for (int step = 0; step < steps; ++step) {
     invented.run_step(buffer, mesh, kMicroBatches);
     optimiser.step(kRate);
+    optimiser.wait_for_all();
   }
 }
 
@@ -39,6 +42,54 @@ TEST(AdamW, WeightsAreTheSameBitsOnAnyNumberOfReplicas) {
   train(alone, Mesh(mpi::Communicator::self(), at::kCPU), 5);
   for (std::size_t i = 0; i < alone.parameters.size(); ++i) {
     EXPECT_TRUE(together.parameters[i].second.equal(alone.parameters[i].second)) << "parameter " << i;
+  }
+}
+
+TEST(AdamW, ShardsGiveTheBitsOfTheWhole) {
+  const Mesh mesh(mpi::Communicator::world(), at::kCPU);
+  for (const auto type : {at::kFloat, at::kDouble}) {
+    const InventedGradients whole(type), sharded(type);
+    fill(whole);
+    fill(sharded);
+    train(whole, mesh, 5);
+    train(sharded, mesh, 5, true);
+    for (std::size_t i = 0; i < whole.parameters.size(); ++i) {
+      EXPECT_TRUE(sharded.parameters[i].second.equal(whole.parameters[i].second)) << "parameter " << i;
+    }
+  }
+}
+
+TEST(AdamW, ShardsOfFastSumsAreClose) {
+  const Mesh mesh(mpi::Communicator::world(), at::kCPU);
+  const InventedGradients whole(at::kDouble), sharded(at::kDouble);
+  fill(whole);
+  fill(sharded);
+  train(whole, mesh, 3);
+  train(sharded, mesh, 3, true, Reduction::kFast);
+  for (std::size_t i = 0; i < whole.parameters.size(); ++i) {
+    EXPECT_TRUE(sharded.parameters[i].second.allclose(whole.parameters[i].second, 1e-9, 1e-12)) << i;
+  }
+}
+
+TEST(AdamW, ShardsDivideTheMomentsAndTheNormStays) {
+  const Mesh mesh(mpi::Communicator::world(), at::kCPU);
+  const InventedGradients invented;
+  fill(invented);
+  GradientBuffer whole(mesh, invented.groups(), {Reduction::kExact, false, 256, at::kFloat});
+  invented.run_step(whole, mesh, kMicroBatches);
+  const double norm = whole.norm();
+  const std::int64_t all = AdamW(whole, {}).bytes();
+
+  const InventedGradients again;
+  fill(again);
+  GradientBuffer sharded(mesh, again.groups(), {Reduction::kExact, true, 256, at::kFloat});
+  const AdamW optimiser(sharded, {});
+  again.run_step(sharded, mesh, kMicroBatches);
+  EXPECT_EQ(sharded.norm(), norm) << "the bits do not depend on who owns what";
+  EXPECT_EQ(mesh.world().sum(optimiser.bytes()), all) << "each element has one owner";
+  if (mesh.dp() > 1) {
+    EXPECT_THROW(optimiser.state(), UsageError);
+    EXPECT_THROW(sharded.gradient(4), UsageError);
   }
 }
 

@@ -1,9 +1,12 @@
 #include "mpi/parallel/invented_gradients.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/parallel/bucket_size.hpp>
 #include <terramill/parallel/gradient_buffer.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <tuple>
 #include <vector>
 
@@ -108,6 +111,53 @@ INSTANTIATE_TEST_SUITE_P(Batches, GradientBufferTest,
                          ::testing::Combine(::testing::Values(4, 5, 7, 8),
                                             ::testing::Values(std::int64_t{64}, std::int64_t{1000},
                                                               std::int64_t{25} << 20)));
+
+TEST(GradientBuffer, SumsOnANarrowWireAreCloseAndTheSameEverywhere) {
+  const Mesh mesh(mpi::Communicator::world(), at::kCPU);
+  const InventedGradients invented;
+  EXPECT_THROW(GradientBuffer(mesh, invented.groups(), {Reduction::kExact, false, 256, at::kBFloat16}),
+               UsageError);
+  for (const bool sharded : {false, true}) {
+    GradientBuffer buffer(mesh, invented.groups(), {Reduction::kFast, sharded, 256, at::kBFloat16});
+    invented.run_step(buffer, mesh, 4);
+    for (const OwnedRange& range : buffer.owned()) {
+      at::Tensor size = torch::zeros({range.end - range.begin});
+      for (int m = 0; m < 4; ++m) {
+        size += invented.gradient(range.parameter, m).flatten().slice(0, range.begin, range.end).abs() / 4;
+      }
+      const at::Tensor wanted =
+          invented.tree_mean(range.parameter, 4).flatten().slice(0, range.begin, range.end);
+      EXPECT_TRUE((buffer.gradient(range) - wanted).abs().le(0.03 * size).all().item<bool>());
+    }
+  }
+}
+
+TEST(GradientBuffer, OwnedRangesCoverEveryParameterOnce) {
+  const Mesh mesh(mpi::Communicator::world(), at::kCPU);
+  const InventedGradients invented;
+  const GradientBuffer buffer(mesh, invented.groups(), {Reduction::kFast, true, 256, at::kFloat});
+  for (std::size_t i = 0; i < buffer.size(); ++i) {
+    std::vector<int> owners(static_cast<std::size_t>(buffer.parameter(i).second.numel()), 0);
+    for (const OwnedRange& range : buffer.owned()) {
+      if (range.parameter != i) continue;
+      for (std::int64_t k = range.begin; k < range.end; ++k) ++owners[static_cast<std::size_t>(k)];
+    }
+    mesh.world().sum(std::span(owners));
+    EXPECT_TRUE(std::ranges::all_of(owners, [](int count) { return count == 1; })) << "parameter " << i;
+  }
+}
+
+TEST(BucketSize, GrowsWithTheLatencyAndStaysInItsBounds) {
+  EXPECT_EQ(bucket_for({1e-6, 1e9}), std::int64_t{1} << 20);
+  EXPECT_EQ(bucket_for({2e-4, 1e10}), std::int64_t{64} << 20);
+  EXPECT_LT(bucket_for({1e-4, 1e9}), bucket_for({1e-3, 1e9}));
+  const Mesh mesh(mpi::Communicator::world(), at::kCPU);
+  EXPECT_EQ(bucket_bytes(mesh, "3"), std::int64_t{3} << 20);
+  const std::int64_t measured = bucket_bytes(mesh, "auto");
+  EXPECT_EQ(mesh.world().max(measured), mesh.world().min(measured));
+  for (const char* text : {"", "0", "-1", "1.5", "much", "5000"})
+    EXPECT_THROW(bucket_bytes(mesh, text), UsageError);
+}
 
 TEST(GradientBuffer, RefusesWrongUse) {
   const Mesh mesh(mpi::Communicator::self(), at::kCPU);

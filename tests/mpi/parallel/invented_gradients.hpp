@@ -13,8 +13,9 @@
 
 namespace terramill::testing {
 
-/// Some parameters in two groups whose gradients are known: of a loss that is their inner product with drawn
-/// numbers of widely mixed magnitudes, so that every order of summation gives other bits.
+/// Some parameters in two groups, one larger than several shares of a bucket, whose gradients are known: of a
+/// loss that is their inner product with drawn numbers of widely mixed magnitudes, so that every order of
+/// summation gives other bits.
 class InventedGradients {
  public:
   static constexpr std::size_t kNever = 1;      ///< the parameter that no micro-batch uses
@@ -22,7 +23,7 @@ class InventedGradients {
 
   explicit InventedGradients(at::ScalarType type = at::kFloat) {
     const std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes{
-        {"p0", {7, 3}}, {"p1", {5}}, {"p2", {}}, {"p3", {4, 2, 2}}, {"p4", {301}}, {"p5", {1, 9}}};
+        {"p0", {7, 3}}, {"p1", {5}}, {"p2", {}}, {"p3", {4, 2, 2}}, {"p4", {9001}}, {"p5", {1, 9}}};
     for (const auto& [name, shape] : shapes) {
       parameters.emplace_back(name, torch::zeros(shape, type).requires_grad_());
     }
