@@ -13,13 +13,10 @@
 
 namespace terramill::corpus {
 
-void take_missing_shards(const mpi::Communicator& comm, const std::string& name,
-                         const std::optional<BuildFolder>& folder, std::uint64_t shards, int threads,
-                         const std::function<void(std::uint64_t)>& take) {
-  std::vector<std::uint64_t> missing;
-  on_root(comm, [&] { missing = folder->missing(shards); });
-  Progress progress(name, shards, "shards");
-  mpi::WorkServer server(comm, std::move(missing));
+void share_shards(const mpi::Communicator& comm, const std::string& name, std::vector<std::uint64_t> items,
+                  std::uint64_t total, int threads, const std::function<void(std::uint64_t)>& take) {
+  Progress progress(name, total, "shards");
+  mpi::WorkServer server(comm, std::move(items));
   std::mutex mutex;
   const auto work = [&] {
     for (;;) {
@@ -40,7 +37,15 @@ void take_missing_shards(const mpi::Communicator& comm, const std::string& name,
     for (std::future<void>& worker : workers) worker.get();
   }
   server.finish();
-  progress.set(shards);
+  progress.set(total);
+}
+
+void take_missing_shards(const mpi::Communicator& comm, const std::string& name,
+                         const std::optional<BuildFolder>& folder, std::uint64_t shards, int threads,
+                         const std::function<void(std::uint64_t)>& take) {
+  std::vector<std::uint64_t> missing;
+  on_root(comm, [&] { missing = folder->missing(shards); });
+  share_shards(comm, name, std::move(missing), shards, threads, take);
 }
 
 void assemble_corpus(const mpi::Communicator& comm, const std::filesystem::path& corpus, std::uint64_t shards,

@@ -1,6 +1,6 @@
 #pragma once
 
-// What making a corpus out of other corpora takes besides the shards themselves; internal to the corpus room.
+// What ranks and threads share of work on a corpus's shards; internal to the corpus room.
 
 #include "build_folder.hpp"
 
@@ -10,11 +10,16 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace terramill::corpus {
 
-/// Calls `take(shard)` once for each of [0, shards) that has no part yet, on any rank and any of its
-/// `threads` threads. `folder` is on rank 0. Collective.
+/// Calls `take(shard)` once for each of `items`, of which rank 0's count, on any rank and any of its `threads`
+/// threads; `total` is the number that the progress shows. Collective.
+void share_shards(const mpi::Communicator& comm, const std::string& name, std::vector<std::uint64_t> items,
+                  std::uint64_t total, int threads, const std::function<void(std::uint64_t)>& take);
+
+/// The same for each of [0, shards) that has no part yet. `folder` is on rank 0. Collective.
 void take_missing_shards(const mpi::Communicator& comm, const std::string& name,
                          const std::optional<BuildFolder>& folder, std::uint64_t shards, int threads,
                          const std::function<void(std::uint64_t)>& take);

@@ -2,16 +2,14 @@
 #include "reference_statistics.hpp"
 #include "root_decision.hpp"
 #include "shard_statistics.hpp"
+#include "shard_work.hpp"
 #include "verify_shard.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
-#include <terramill/core/progress.hpp>
-#include <terramill/core/thread_pool.hpp>
 #include <terramill/corpus/index.hpp>
 #include <terramill/corpus/verify.hpp>
-#include <terramill/mpi/work_server.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -144,34 +142,16 @@ class Verifier {
       begins.push_back(begins.back() + manifest_.shards[shard].tiles);
       items.push_back(shard);
     }
-    Progress progress("corpus verify", items.size(), "shards");
-    mpi::WorkServer server(comm_, std::move(items));
     std::mutex mutex;
-    const auto work = [&] {
-      for (;;) {
-        std::optional<std::uint64_t> shard;
-        {
-          const std::lock_guard lock(mutex);
-          shard = server.next();
-        }
-        if (!shard) return;
-        std::vector<TileRecord> records;
-        if (index) records = index->read_records(begins[*shard], manifest_.shards[*shard].tiles);
-        Statistics own(manifest_.schema);
-        ShardFindings findings = verify_shard(corpus_, manifest_, *shard, records, own);
-        const std::lock_guard lock(mutex);
-        take(*shard, std::move(findings), own);
-        progress.add();
-      }
-    };
-    {
-      ThreadPool pool(threads_);
-      std::vector<std::future<void>> workers;
-      for (int t = 0; t < threads_; ++t) workers.push_back(pool.submit(work));
-      for (std::future<void>& worker : workers) worker.get();
-    }
-    server.finish();
-    progress.set(manifest_.shards.size());
+    share_shards(comm_, "corpus verify", std::move(items), manifest_.shards.size(), threads_,
+                 [&](std::uint64_t shard) {
+                   std::vector<TileRecord> records;
+                   if (index) records = index->read_records(begins[shard], manifest_.shards[shard].tiles);
+                   Statistics own(manifest_.schema);
+                   ShardFindings findings = verify_shard(corpus_, manifest_, shard, records, own);
+                   const std::lock_guard lock(mutex);
+                   take(shard, std::move(findings), own);
+                 });
   }
 
   void take(std::uint64_t shard, ShardFindings findings, const Statistics& own) {

@@ -12,13 +12,9 @@ namespace terramill::geo {
 void write_cog(const std::filesystem::path& path, const Grid& grid, std::span<const float> values,
                const GeoTiffOptions& options) {
   init_gdal();
-  const std::size_t pixels = static_cast<std::size_t>(grid.width) * static_cast<std::size_t>(grid.height);
-  const std::size_t bands = pixels == 0 ? 0 : values.size() / pixels;
-  if (bands == 0 || values.size() != bands * pixels ||
-      (!options.band_names.empty() && options.band_names.size() != bands)) {
-    throw Error("the grid and the band names do not fit the values",
-                {"write a Cloud Optimized GeoTIFF", path, ""});
-  }
+  const std::size_t bands =
+      bands_of(grid, values.size(), options.band_names, "write a Cloud Optimized GeoTIFF", path);
+  const std::size_t pixels = values.size() / bands;
   const ErrorCapture errors;
   const Dataset image = create_in_memory(grid.width, grid.height, static_cast<int>(bands), GDT_Float32);
   set_grid(image.get(), grid, errors, path);

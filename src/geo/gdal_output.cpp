@@ -30,6 +30,16 @@ void fail(const ErrorCapture& errors, const char* attempted, const std::filesyst
   throw LibraryError(errors.text("GDAL gave no reason"), {attempted, path, ""});
 }
 
+std::size_t bands_of(const Grid& grid, std::size_t values, const std::vector<std::string>& names,
+                     const char* attempted, const std::filesystem::path& path) {
+  const std::size_t pixels = static_cast<std::size_t>(grid.width) * static_cast<std::size_t>(grid.height);
+  const std::size_t bands = pixels == 0 ? 0 : values / pixels;
+  if (bands == 0 || values != bands * pixels || (!names.empty() && names.size() != bands)) {
+    throw Error("the grid and the band names do not fit the values", {attempted, path, ""});
+  }
+  return bands;
+}
+
 void set_grid(GDALDatasetH dataset, const Grid& grid, const ErrorCapture& errors,
               const std::filesystem::path& path) {
   auto transform = grid.transform;

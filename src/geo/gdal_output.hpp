@@ -6,8 +6,10 @@
 
 #include <terramill/geo/grid.hpp>
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <cpl_string.h>
 
@@ -47,6 +49,11 @@ class StringList {
 
 /// Throws LibraryError with what GDAL said.
 [[noreturn]] void fail(const ErrorCapture& errors, const char* attempted, const std::filesystem::path& path);
+
+/// How many bands `values` values are on a grid; Error where they are none, no whole number, or not as many
+/// as the names given.
+std::size_t bands_of(const Grid& grid, std::size_t values, const std::vector<std::string>& names,
+                     const char* attempted, const std::filesystem::path& path);
 
 /// Gives a raster its transform and CRS, where they are known. FormatError for a CRS that GDAL does not know.
 void set_grid(GDALDatasetH dataset, const Grid& grid, const ErrorCapture& errors,

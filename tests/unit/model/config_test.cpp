@@ -1,3 +1,4 @@
+#include "refusal.hpp"
 #include "small_model.hpp"
 
 #include <terramill/core/error.hpp>
@@ -9,16 +10,6 @@
 
 namespace terramill::model {
 namespace {
-
-template <typename Action>
-std::string refusal(Action action) {
-  try {
-    action();
-  } catch (const UsageError& fault) {
-    return fault.what();
-  }
-  return "";
-}
 
 TEST(MpmaeConfig, SizesDoubleTheirChannelsFromStageToStage) {
   EXPECT_EQ(encoder_size("atto").dims, (std::vector<std::int64_t>{40, 80, 160, 320}));

@@ -1,3 +1,4 @@
+#include "refusal.hpp"
 #include "small_model.hpp"
 
 #include <terramill/core/error.hpp>
@@ -139,26 +140,19 @@ TEST(Mpmae, MisfittingBatchesAreRefusedByName) {
   const MpmaeConfig config = small_config();
   const auto net = random_model(config);
   const MpmaeBatch good = random_batch(config, 2, 16, 16);
-  const auto refusal = [&](const MpmaeBatch& batch) {
-    try {
-      net->forward(batch);
-    } catch (const UsageError& fault) {
-      return std::string(fault.what());
-    }
-    return std::string();
-  };
+  const auto refused = [&](const MpmaeBatch& batch) { return refusal([&] { net->forward(batch); }); };
   MpmaeBatch bad = good;
   bad.input = good.input.narrow(1, 0, 2);
-  EXPECT_NE(refusal(bad).find("input"), std::string::npos);
+  EXPECT_NE(refused(bad).find("input"), std::string::npos);
   bad = good;
   bad.input = good.input.narrow(2, 0, 12);
-  EXPECT_NE(refusal(bad).find("patch size"), std::string::npos);
+  EXPECT_NE(refused(bad).find("patch size"), std::string::npos);
   bad = good;
   bad.mask = good.mask.narrow(1, 0, 3);
-  EXPECT_NE(refusal(bad).find("mask"), std::string::npos);
+  EXPECT_NE(refused(bad).find("mask"), std::string::npos);
   bad = good;
   bad.targets[1] = good.targets[1].narrow(1, 0, 1);
-  EXPECT_NE(refusal(bad).find("radar"), std::string::npos);
+  EXPECT_NE(refused(bad).find("radar"), std::string::npos);
 }
 
 }  // namespace
