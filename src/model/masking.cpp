@@ -5,8 +5,12 @@
 
 namespace terramill::model {
 
+std::int64_t kept_patches(std::int64_t patches, double ratio) noexcept {
+  return static_cast<std::int64_t>(static_cast<double>(patches) * (1 - ratio));
+}
+
 at::Tensor mask_from_noise(const at::Tensor& noise, double ratio) {
-  const auto kept = static_cast<std::int64_t>(static_cast<double>(noise.size(1)) * (1 - ratio));
+  const std::int64_t kept = kept_patches(noise.size(1), ratio);
   const at::Tensor order = noise.argsort(/*stable=*/true, /*dim=*/1);
   return at::ones_like(noise).scatter_(1, order.narrow(1, 0, kept), 0);
 }

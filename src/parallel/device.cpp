@@ -30,4 +30,6 @@ c10::Device select_device(const std::string& name, const mpi::Communicator& comm
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
+std::string device_name(c10::Device device) { return device.is_cuda() ? gpu_name(device.index()) : "cpu"; }
+
 }  // namespace terramill::parallel

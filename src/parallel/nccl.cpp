@@ -5,6 +5,7 @@
 #include <exception>
 
 #include <c10/cuda/CUDAFunctions.h>
+#include <cuda_runtime_api.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 namespace terramill::parallel {
@@ -19,6 +20,16 @@ void use_gpu(int index) {
   } catch (const std::exception& error) {
     throw LibraryError(error.what(), {"choose a GPU", "GPU " + std::to_string(index), ""});
   }
+}
+
+std::string gpu_name(int index) {
+  cudaDeviceProp properties;
+  const cudaError_t status = cudaGetDeviceProperties(&properties, index);
+  if (status != cudaSuccess) {
+    throw LibraryError(cudaGetErrorString(status),
+                       {"ask for a GPU's name", "GPU " + std::to_string(index), ""});
+  }
+  return properties.name;
 }
 
 c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10d::Store>& store, int rank,

@@ -18,6 +18,8 @@ int gpu_count() { return 0; }
 
 void use_gpu(int index) { refuse("GPU " + std::to_string(index)); }
 
+std::string gpu_name(int index) { refuse("GPU " + std::to_string(index)); }
+
 c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10d::Store>& /*store*/,
                                                     int /*rank*/, int /*size*/, c10::Device device) {
   refuse(device.str());

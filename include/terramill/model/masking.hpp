@@ -6,6 +6,9 @@
 
 namespace terramill::model {
 
+/// Of `patches` those that a mask of `ratio` keeps: int(patches * (1 - ratio)), double arithmetic, truncated.
+std::int64_t kept_patches(std::int64_t patches, double ratio) noexcept;
+
 /// The random mask of MP-MAE: of each row of noise [B, L] the int(L * (1 - ratio)) patches with the smallest
 /// values are kept (double arithmetic, truncated; the earlier of equals first). Returns [B, L] of noise's
 /// type, 1 = removed. `gen_random_mask` of models/fcmae.py in MMEarth-train.

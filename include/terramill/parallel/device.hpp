@@ -19,4 +19,7 @@ int cuda_device_count();
 /// has a GPU and cpu otherwise. UsageError for another name, or for "cuda" without a GPU. Collective.
 c10::Device select_device(const std::string& name, const mpi::Communicator& comm);
 
+/// "cpu", or what the driver calls the GPU. LibraryError when that does not answer.
+std::string device_name(c10::Device device);
+
 }  // namespace terramill::parallel
