@@ -34,6 +34,15 @@ std::vector<Json> last_steps(const std::filesystem::path& path, std::size_t coun
   return lines;
 }
 
+/// The last finding about a slow rank in metrics.jsonl, or null.
+Json last_straggler(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return nullptr;
+  const std::string text = read_text(path);
+  const std::size_t key = text.rfind("{\"kind\": \"straggler\"");
+  const std::size_t end = key == std::string::npos ? key : text.find('\n', key);
+  return end == std::string::npos ? Json(nullptr) : parse_json(text.substr(key, end - key), path.string());
+}
+
 std::string duration(double seconds) {
   const auto whole = static_cast<long>(std::llround(seconds));
   char text[64];
@@ -86,6 +95,8 @@ int status(const Context& context, const std::vector<std::string>& arguments) {
   result["finished"] = step >= total;
   result["seconds_left"] = std::isfinite(seconds_left) ? Json(seconds_left) : Json(nullptr);
   result["checkpoint"] = checkpoints.empty() ? Json(nullptr) : Json(checkpoints.back().filename().string());
+  const Json straggler = last_straggler(run / "metrics.jsonl");
+  result["straggler"] = straggler;
   if (table.json()) {
     context.out << dump_json(result) << '\n';
     return static_cast<int>(ExitCode::kDone);
@@ -98,6 +109,9 @@ int status(const Context& context, const std::vector<std::string>& arguments) {
   }
   context.out << "checkpoint   " << (checkpoints.empty() ? "none" : checkpoints.back().filename().string())
               << '\n';
+  if (!straggler.is_null()) {
+    context.out << "slow rank    " << json_get<std::string>(straggler, "text", "metrics.jsonl") << '\n';
+  }
   return static_cast<int>(ExitCode::kDone);
 }
 

@@ -133,12 +133,24 @@ class Curves {
       if (seconds != nullptr && seconds->y.size() == waiting->y.size())
         charts += phase_table(series, *seconds);
     }
+    charts += single("tflops_per_second", "Arithmetic", "TFLOP/s, all ranks", false);
+    charts += single("mfu", "MFU", "share of the peak rate", false);
+    charts += single("communication_hidden_share", "Hidden communication", "share of a step", false);
+    charts += single("checkpoint_share", "Saving", "share of a step", false);
     if (!charts.empty()) page_.add(note() + "<div class=\"charts\">" + charts + "</div>\n");
   }
 
  private:
-  static constexpr std::array<const char*, 5> kSpeed = {"images_per_second", "step_seconds",
-                                                        "data_wait_share", "communication_share", "epoch"};
+  static constexpr std::array<const char*, 10> kSpeed = {"images_per_second",
+                                                         "step_seconds",
+                                                         "data_wait_share",
+                                                         "communication_share",
+                                                         "epoch",
+                                                         "tflops_per_second",
+                                                         "mfu",
+                                                         "communication_hidden_share",
+                                                         "compute_share",
+                                                         "checkpoint_share"};
 
   static std::string cell(double value) { return "<td class=\"n\">" + readable(value) + "</td>"; }
   static std::string swatch(const char* line) {

@@ -84,6 +84,7 @@ void DinoTrainer::set_gate(std::function<void(const at::Tensor&)> wait) { wait_ 
 
 void DinoTrainer::follow(std::size_t parameter) {
   if (behind_[parameter] == 0) return;
+  const trace::Span span("teacher update", "compute");
   const torch::NoGradGuard no_grad;
   const at::Tensor& leader = leaders_[parameter];
   if (wait_) wait_(leader);

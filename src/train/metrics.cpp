@@ -41,4 +41,11 @@ void MetricsWriter::write(const std::string& kind, std::int64_t step, const Scal
   events_.scalars(step, tagged);
 }
 
+void MetricsWriter::note(const std::string& kind, std::int64_t step, const Json& fields) {
+  Json line{{"kind", kind}, {"step", step}};
+  line.update(fields);
+  const std::string text = dump_json(line) + '\n';
+  file_.write(std::as_bytes(std::span(text)));
+}
+
 }  // namespace terramill::train

@@ -2,6 +2,7 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/trace.hpp>
+#include <terramill/model/masking.hpp>
 
 #include <torch/torch.h>
 
@@ -83,6 +84,10 @@ std::vector<double> MpmaeTask::train(const loader::MicroBatch& loaded, const Mic
   span.end();
   const trace::Span backward("backward", "compute");
   if (output.total.requires_grad()) output.total.backward();
+  const std::int64_t side = setup_.image_size / setup_.model.patch_size, patches = side * side;
+  const std::int64_t removed = patches - model::kept_patches(patches, config_.model.mask_ratio);
+  flops_ = model::mpmae_flops(
+      setup_.model, {loaded.size(), loaded.size() * patches, loaded.size() * removed, output.participates});
   return losses_of(output);
 }
 

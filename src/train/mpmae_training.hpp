@@ -28,6 +28,7 @@ class MpmaeTask final : public Task {
   std::vector<std::string> losses() const override;
   void begin_step(int /*micro_batches*/) override {}
   std::vector<double> train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) override;
+  model::Flops flops() const override { return flops_; }
   std::vector<double> evaluate(const loader::MicroBatch& loaded, int index) override;
   UpdateRates before_update(parallel::GradientBuffer& gradients, std::int64_t step) override;
   void after_update(std::int64_t /*step*/) override {}
@@ -46,6 +47,7 @@ class MpmaeTask final : public Task {
   std::shared_ptr<model::Mpmae> model_;
   CosineSchedule schedule_;
   double steps_per_epoch_ = 1;
+  model::Flops flops_;
 };
 
 }  // namespace terramill::train

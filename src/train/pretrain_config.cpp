@@ -153,6 +153,11 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.bucket", &o.bucket, "gradients are reduced in buckets of this size; auto: by measurement",
             "MiB");
   table.add("train.device", &o.device, "where to compute", "", {"auto", "cpu", "cuda"});
+  table.add(
+      "train.peak", &o.peak,
+      "peak rate that MFU is measured by: auto (data sheet of the GPU; none on a CPU), measure (a short "
+      "matrix product at the start), or a number",
+      "TFLOP/s per rank");
   table.add("train.intra_op_threads", &o.intra_op_threads, "LibTorch's threads per rank", "threads");
   table.add("train.stop_after", &o.stop_after, "end with a checkpoint and code 85 after this step, when > 0",
             "steps");
@@ -179,6 +184,7 @@ const std::set<std::string>& operational_options() {
                                               "train.bucket",
                                               "train.device",
                                               "train.reduction",
+                                              "train.peak",
                                               "train.tp",
                                               "train.zero",
                                               "train.intra_op_threads",
@@ -188,6 +194,11 @@ const std::set<std::string>& operational_options() {
                                               "train.knn_tiles",
                                               "checkpoint.every",
                                               "checkpoint.keep",
+                                              "trace",
+                                              "trace.begin",
+                                              "trace.steps",
+                                              "straggler.factor",
+                                              "straggler.window",
                                               "loader.threads",
                                               "loader.prefetch",
                                               "loader.open_shards",
@@ -247,6 +258,13 @@ void add_options(OptionTable& table, PretrainConfig& config) {
   add_train_options(table, config.train);
   table.add("checkpoint.every", &config.checkpoint.every, "checkpoint interval; 0: at the end only", "steps");
   table.add("checkpoint.keep", &config.checkpoint.keep, "newest checkpoints to keep");
+  table.add("trace", &config.trace, "record a trace of some steps into RUN/trace/trace.json");
+  table.add("trace.begin", &config.tracing.begin, "steps of this session before the first traced one",
+            "steps");
+  table.add("trace.steps", &config.tracing.steps, "length of the trace", "steps");
+  table.add("straggler.factor", &config.straggler.factor,
+            "a rank is slow that needs this many times the other ranks' median; 0: no watch");
+  table.add("straggler.window", &config.straggler.window, "interval of the watch for slow ranks", "steps");
   loader::add_options(table, config.loader, "loader.");
   sampling::add_options(table, config.sampling, "sampling.");
   table.require("corpus");
@@ -345,6 +363,10 @@ void validate(const PretrainConfig& config) {
   demand(t.validation_tiles >= 0, "train.validation_tiles", "0 or more");
   demand(t.knn_every >= 0, "train.knn_every", "0 or more");
   demand(t.knn_tiles >= 1, "train.knn_tiles", "at least 1");
+  demand(config.tracing.begin >= 0, "trace.begin", "0 or more");
+  demand(config.tracing.steps >= 1, "trace.steps", "at least 1");
+  demand(config.straggler.factor == 0 || config.straggler.factor > 1, "straggler.factor", "above 1, or 0");
+  demand(config.straggler.window >= 1, "straggler.window", "at least 1");
   demand(config.checkpoint.every >= 0, "checkpoint.every", "0 or more");
   demand(config.checkpoint.keep >= 1, "checkpoint.keep", "at least 1");
 }

@@ -1,5 +1,6 @@
 #include "online_knn.hpp"
 #include "run_state.hpp"
+#include "run_trace.hpp"
 #include "sampling_record.hpp"
 #include "session.hpp"
 #include "validation.hpp"
@@ -10,12 +11,17 @@
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/progress.hpp>
+#include <terramill/core/trace.hpp>
+#include <terramill/parallel/device_peak.hpp>
 #include <terramill/train/metrics.hpp>
 #include <terramill/train/pretraining.hpp>
 #include <terramill/train/stop_request.hpp>
+#include <terramill/train/stragglers.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <utility>
@@ -47,6 +53,35 @@ std::optional<DirectoryLock> claim_run(const mpi::Communicator& world, const Pre
   return lock;
 }
 
+/// The peak rate of all ranks together, or nothing where that of one is not known. Collective.
+std::optional<double> total_peak(const Session& session, const PretrainConfig& config) {
+  const mpi::Communicator& world = session.mesh().world();
+  double own = 0;
+  world.barrier();  // ranks that share a processor measure at the same time
+  mpi::all_or_none(world, [&] {
+    own = parallel::peak_of(config.train.peak, session.mesh().device(), session.dtype()).value_or(0);
+  });
+  if (world.min(own) == 0) return std::nullopt;
+  return world.sum(own);
+}
+
+/// This replica's micro-batches over the mean of all replicas.
+double share_of(const Session& session) {
+  const int all = session.shape().micro_batches;
+  return static_cast<double>(session.mesh().micro_batches(all).size() * session.mesh().dp()) / all;
+}
+
+/// "loss 2.1, 35 images/s, 0.12 TFLOP/s, MFU 31.2 %"; the last where it is known.
+std::string progress_note(double loss, double images_per_second, double flops_per_second, double mfu) {
+  char text[128];
+  int length = std::snprintf(text, sizeof text, "loss %.6f, %.4g images/s, %.3g TFLOP/s", loss,
+                             images_per_second, flops_per_second / 1e12);
+  std::string note(text, static_cast<std::size_t>(length));
+  if (!std::isfinite(mfu)) return note;
+  length = std::snprintf(text, sizeof text, ", MFU %.1f %%", 100 * mfu);
+  return note.append(text, static_cast<std::size_t>(length));
+}
+
 /// A pretraining run in its folder: from a fresh start or a checkpoint to the end or a stop.
 class Run {
  public:
@@ -57,6 +92,9 @@ class Run {
   void start_or_resume();
   void describe() const;
   void step();
+  Scalars numbers_of(const StepResult& done) const;
+  double mfu_of(const StepResult& done) const;
+  void watch(const StepResult& done);
   void validate();
   void test_features();
   void save();
@@ -72,7 +110,11 @@ class Run {
   StopRequest stop_;
   std::optional<MetricsWriter> metrics_;
   std::int64_t saved_step_ = -1;
-  double saving_ = 0;  ///< seconds of save() since the last step
+  double saving_ = 0;      ///< seconds of save() since the last step
+  double own_saving_ = 0;  ///< of them, this rank's own work
+  std::optional<double> peak_;
+  RunTrace trace_;
+  StragglerWatch stragglers_;
   bool stop_agreed_ = false;
   std::unique_ptr<Progress> progress_;
 };
@@ -84,7 +126,10 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
       lock_(claim_run(world, config)),
       session_(world, config),
       state_(session_.state()),
-      validation_(session_.mesh(), config, session_.task()) {
+      validation_(session_.mesh(), config, session_.task()),
+      peak_(total_peak(session_, config)),
+      trace_(world, config),
+      stragglers_(world, config.straggler, share_of(session_)) {
   if (config.train.knn_every > 0) knn_.emplace(session_.mesh(), config, session_.task());
   state_.hyper_parameters = hyper_parameters(table);
   if (const std::uint64_t region = sampling::region_hash(config.sampling); region != 0) {
@@ -142,6 +187,7 @@ void Run::describe() const {
   about["tensor_parallel"] = mesh.tp();
   about["zero"] = session_.gradients().sharded();
   about["bucket_bytes"] = session_.gradients().bucket_bytes();
+  about["peak_flops"] = peak_ ? Json(*peak_) : Json(nullptr);
   about["corpus"] = to_hex(session_.manifest().content);
   write_file_durably(run / "run.json", dump_json(about, 2) + "\n");
   // What normalised the input belongs to the weights: whoever uses them needs it.
@@ -149,33 +195,54 @@ void Run::describe() const {
                      read_text(std::filesystem::path(config_.corpus) / "band_stats.json"));
 }
 
+double Run::mfu_of(const StepResult& done) const {
+  return done.flops / done.seconds / peak_.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
+Scalars Run::numbers_of(const StepResult& done) const {
+  Scalars values = session_.named_losses(done.losses);
+  values.emplace_back("lr", done.rates.lr);
+  values.emplace_back("gradient_norm", done.gradient_norm);
+  for (const auto& scalar : session_.task().scalars()) values.push_back(scalar);
+  values.emplace_back("epoch",
+                      static_cast<double>(state_.step) / static_cast<double>(state_.steps_per_epoch));
+  values.emplace_back("images_per_second",
+                      static_cast<double>(session_.shape().global_batch()) / done.seconds);
+  values.emplace_back("tflops_per_second", done.flops / done.seconds / 1e12);
+  if (peak_) values.emplace_back("mfu", mfu_of(done));
+  values.emplace_back("step_seconds", done.seconds);
+  const StepPhases& phases = done.phases;
+  values.emplace_back("compute_share", phases.compute / done.seconds);
+  values.emplace_back("data_wait_share", phases.data_wait / done.seconds);
+  values.emplace_back("communication_share", phases.communication_exposed / done.seconds);
+  values.emplace_back("communication_hidden_share", phases.communication_hidden / done.seconds);
+  values.emplace_back("checkpoint_share", phases.checkpoint / done.seconds);
+  return values;
+}
+
 void Run::step() {
+  trace_.before_step();
   StepResult done = session_.step();
   done.phases.checkpoint = std::exchange(saving_, 0);
-  if (metrics_) {
-    Scalars values = session_.named_losses(done.losses);
-    values.emplace_back("lr", done.rates.lr);
-    values.emplace_back("gradient_norm", done.gradient_norm);
-    for (const auto& scalar : session_.task().scalars()) values.push_back(scalar);
-    values.emplace_back("epoch",
-                        static_cast<double>(state_.step) / static_cast<double>(state_.steps_per_epoch));
-    values.emplace_back("images_per_second",
-                        static_cast<double>(session_.shape().global_batch()) / done.seconds);
-    values.emplace_back("step_seconds", done.seconds);
-    const StepPhases& phases = done.phases;
-    values.emplace_back("compute_share", phases.compute / done.seconds);
-    values.emplace_back("data_wait_share", phases.data_wait / done.seconds);
-    values.emplace_back("communication_share", phases.communication_exposed / done.seconds);
-    values.emplace_back("communication_hidden_share", phases.communication_hidden / done.seconds);
-    values.emplace_back("checkpoint_share", phases.checkpoint / done.seconds);
-    metrics_->write("train", state_.step, values);
-  }
-  progress_->note("loss " + std::to_string(done.losses[0]));
+  if (metrics_) metrics_->write("train", state_.step, numbers_of(done));
+  watch(done);
+  progress_->note(progress_note(done.losses[0],
+                                static_cast<double>(session_.shape().global_batch()) / done.seconds,
+                                done.flops / done.seconds, mfu_of(done)));
   progress_->set(static_cast<std::uint64_t>(state_.step));
+}
+
+void Run::watch(const StepResult& done) {
+  const auto found =
+      stragglers_.after_step(state_.step, done.seconds, done.phases, std::exchange(own_saving_, 0));
+  if (!found || !metrics_) return;
+  metrics_->note("straggler", state_.step, found->json());
+  log::warn("{}", found->text());
 }
 
 void Run::validate() {
   if (validation_.tiles() == 0) return;
+  const trace::Span span("validation", "validation");
   const std::vector<double> losses = validation_.run();
   if (metrics_) metrics_->write("validation", state_.step, session_.named_losses(losses));
   log::info("step {}: validation loss {:.6f}", state_.step, losses[0]);
@@ -183,6 +250,7 @@ void Run::validate() {
 
 void Run::test_features() {
   if (!knn_ || !knn_->possible()) return;
+  const trace::Span span("kNN", "validation");
   const double accuracy = knn_->run();
   if (metrics_) metrics_->write("knn", state_.step, {{"accuracy", accuracy}});
   log::info("step {}: kNN tells the {} of {:.1f} % of the validation tiles", state_.step, knn_->target(),
@@ -191,6 +259,7 @@ void Run::test_features() {
 
 void Run::save() {
   if (saved_step_ == state_.step) return;
+  const PhaseSeconds before = phase_seconds();
   const auto start = std::chrono::steady_clock::now();
   // Each replica knows the tiles that it had to replace; the checkpoint keeps all of them.
   Json mine = Json::array();
@@ -212,6 +281,7 @@ void Run::save() {
   if (world_.rank() == 0) checkpoint::prune(config_.output, config_.checkpoint.keep);
   saved_step_ = state_.step;
   saving_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  own_saving_ += (phase_seconds() - before)[Phase::kCheckpoint];
   log::info("step {}: checkpoint {}", state_.step, path.string());
 }
 
@@ -236,10 +306,12 @@ ExitCode Run::go() {
   if (state_.step < total_steps) {
     log::info("stopped {} after step {} of {}; --resume goes on",
               stop_agreed_ ? "on request" : "as train.stop_after says", state_.step, total_steps);
+    trace_.finish();
     return ExitCode::kStopped;
   }
   validate();
   test_features();
+  trace_.finish();
   return ExitCode::kDone;
 }
 

@@ -173,7 +173,7 @@ void Session::note_replacements() {
   }
 }
 
-std::vector<double> Session::gather_losses(const std::vector<double>& mine) const {
+std::vector<double> Session::gather(const std::vector<double>& mine) const {
   const PhaseTimer waits(Phase::kExposed);
   const trace::Span span("gather losses", "communication");
   return mesh_.dp_comm().all_gather(std::span<const double>(mine));
@@ -184,7 +184,7 @@ void Session::update(const UpdateRates& rates) {
     const trace::Span span("optimiser", "compute");
     optimiser_.step(rates.lr, rates.weight_decay);
   }
-  const trace::Span span("follow student", "compute");
+  const trace::Span span("after update", "compute");
   task_->after_update(state_.step);
 }
 
@@ -197,7 +197,7 @@ StepResult Session::step() {
   const std::uint64_t epoch = fed_epoch_.value();
   const parallel::MicroBatchRange range = mesh_.micro_batches(shape_.micro_batches);
   const std::size_t width = task_->losses().size();
-  std::vector<double> mine;  // the losses of each micro-batch
+  std::vector<double> mine;  // the losses of each micro-batch, and its operations
   gradients_.begin_step(shape_.micro_batches);
   task_->begin_step(shape_.micro_batches);
   for (int m = range.begin; m < range.end; ++m) {
@@ -209,14 +209,16 @@ StepResult Session::step() {
     const std::vector<double> losses = task_->train(loaded, {state_.step, epoch, m});
     gradients_.end_micro_batch();
     mine.insert(mine.end(), losses.begin(), losses.end());
+    mine.push_back(task_->flops().total());
   }
   gradients_.finish_step();
 
   StepResult result;
-  const std::vector<double> all = gather_losses(mine);
+  const std::vector<double> all = gather(mine);
   result.losses.assign(width, 0);
-  for (std::size_t row = 0; row < all.size(); row += width) {
+  for (std::size_t row = 0; row < all.size(); row += width + 1) {
     for (std::size_t i = 0; i < width; ++i) result.losses[i] += all[row + i];
+    result.flops += all[row + width];
   }
   for (double& value : result.losses) value /= shape_.micro_batches;
   result.gradient_norm = gradients_.norm();

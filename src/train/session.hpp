@@ -28,6 +28,7 @@ struct StepResult {
   UpdateRates rates;
   double seconds = 0;
   StepPhases phases;  ///< of them; `checkpoint` is the caller's to fill
+  double flops = 0;   ///< of the global batch (Task::flops), forward and backward
 };
 
 /// What takes training steps: model, loader, reduction and optimiser on this job's ranks. It writes no file.
@@ -51,6 +52,8 @@ class Session {
   const Task& task() const noexcept { return *task_; }
   RunState& state() noexcept { return state_; }
   const RunState& state() const noexcept { return state_; }
+  /// In what products are computed.
+  at::ScalarType dtype() const noexcept { return dtype_; }
   /// Length of the schedule.
   std::int64_t total_steps() const noexcept { return total_steps_; }
   /// Trained scalars of the model.
@@ -64,7 +67,7 @@ class Session {
  private:
   void start_epoch();
   void note_replacements();
-  std::vector<double> gather_losses(const std::vector<double>& mine) const;
+  std::vector<double> gather(const std::vector<double>& mine) const;
   void update(const UpdateRates& rates);
 
   const PretrainConfig& config_;

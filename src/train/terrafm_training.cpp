@@ -103,6 +103,18 @@ DinoViews TerrafmTask::views_of(const loader::MicroBatch& loaded, std::uint64_t 
   return views;
 }
 
+model::Flops TerrafmTask::flops_of(const DinoViews& views) const {
+  const model::DinoHeadConfig head = head_of(config_, setup_);
+  const std::int64_t teacher = rows_of(views.teacher);
+  const std::int64_t student = rows_of(views.student_global) + rows_of(views.student_local);
+  model::Flops flops = model::dino_head_flops(head, student, true);
+  flops += model::dino_head_flops(head, teacher, false);
+  flops += model::terrafm_flops(setup_.model, views.student_global, true);
+  flops += model::terrafm_flops(setup_.model, views.student_local, true);
+  flops += model::terrafm_flops(setup_.model, views.teacher, false);
+  return flops;
+}
+
 std::vector<double> TerrafmTask::train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) {
   trace::Span span("views", "compute");
   const DinoViews views = views_of(loaded, place.epoch, place.step, place.index);
@@ -112,6 +124,7 @@ std::vector<double> TerrafmTask::train(const loader::MicroBatch& loaded, const M
     return draw_drop_path(drop_rates_, rows_of(images), seed_of(config_), place.step, place.index, part,
                           options);
   };
+  flops_ = flops_of(views);
   return {trainer_.train(place.index, views, temperature_at(place.step), keep(views.student_global, 0),
                          keep(views.student_local, 1))};
 }

@@ -32,6 +32,7 @@ class TerrafmTask final : public Task {
   std::vector<std::string> losses() const override { return {"loss"}; }
   void begin_step(int micro_batches) override { trainer_.begin_step(micro_batches); }
   std::vector<double> train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) override;
+  model::Flops flops() const override { return flops_; }
   std::vector<double> evaluate(const loader::MicroBatch& loaded, int index) override;
   UpdateRates before_update(parallel::GradientBuffer& gradients, std::int64_t step) override;
   void after_update(std::int64_t step) override;
@@ -41,6 +42,8 @@ class TerrafmTask final : public Task {
   Json about() const override;
 
  private:
+  /// Of student and teacher over all views.
+  model::Flops flops_of(const DinoViews& views) const;
   std::int64_t epoch_of(std::int64_t step) const { return step / steps_per_epoch_; }
   double temperature_at(std::int64_t step) const;
   DinoViews views_of(const loader::MicroBatch& loaded, std::uint64_t epoch, std::int64_t step,
@@ -56,6 +59,7 @@ class TerrafmTask final : public Task {
   DinoSchedule lr_, weight_decay_, momentum_;
   std::int64_t steps_per_epoch_ = 1;
   Scalars scalars_;
+  model::Flops flops_;
 };
 
 }  // namespace terramill::train

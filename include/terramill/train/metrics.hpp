@@ -1,6 +1,7 @@
 #pragma once
 
 #include <terramill/core/file.hpp>
+#include <terramill/core/json.hpp>
 #include <terramill/train/tensorboard.hpp>
 
 #include <cstdint>
@@ -24,6 +25,9 @@ class MetricsWriter {
 
   /// `kind`: "train", "validation" or "knn"; tags in TensorBoard are kind/name.
   void write(const std::string& kind, std::int64_t step, const Scalars& values);
+
+  /// A line that is more than numbers; `fields` is an object. Not for TensorBoard.
+  void note(const std::string& kind, std::int64_t step, const Json& fields);
 
  private:
   FileDescriptor file_;

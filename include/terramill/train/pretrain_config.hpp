@@ -83,6 +83,7 @@ struct TrainOptions {
   bool zero = false;                        ///< ZeRO-1
   std::string bucket = "25";                ///< MiB, or "auto"
   std::string device = "auto";
+  std::string peak = "auto";        ///< FLOP/s that MFU is measured by: parallel::peak_of
   int intra_op_threads = 1;         ///< of LibTorch, per rank
   std::int64_t stop_after = 0;      ///< end with a checkpoint after this step, when > 0; the schedule stays
   std::int64_t validate_every = 0;  ///< steps; 0: at the end only
@@ -96,6 +97,18 @@ struct CheckpointOptions {
   int keep = 3;
 };
 
+/// `[trace]`: which steps `trace` records.
+struct TraceOptions {
+  std::int64_t begin = 2;  ///< steps of this session before the first
+  std::int64_t steps = 5;
+};
+
+/// `[straggler]`: when a rank counts as slow (stragglers.hpp).
+struct StragglerOptions {
+  double factor = 1.5;  ///< times the others' median; 0: no watch
+  int window = 20;      ///< steps between looks
+};
+
 struct PretrainConfig {
   std::string corpus, output;
   bool resume = false;
@@ -106,6 +119,9 @@ struct PretrainConfig {
   DinoOptions dino;
   TrainOptions train;
   CheckpointOptions checkpoint;
+  bool trace = false;  ///< record a trace of some steps
+  TraceOptions tracing;
+  StragglerOptions straggler;
   loader::LoaderOptions loader;
   sampling::SamplingOptions sampling;
 };

@@ -4,6 +4,7 @@
 #include <terramill/checkpoint/reader.hpp>
 #include <terramill/core/json.hpp>
 #include <terramill/loader/loader.hpp>
+#include <terramill/model/flops.hpp>
 #include <terramill/parallel/gradient_buffer.hpp>
 #include <terramill/train/metrics.hpp>
 
@@ -64,6 +65,9 @@ class Task {
   virtual void begin_step(int micro_batches) = 0;
   /// Forward and one backward pass. Returns the losses.
   virtual std::vector<double> train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) = 0;
+  /// Floating-point operations of the micro-batch that `train` computed last, by the model's definition
+  /// (model/flops.hpp), of the whole model whatever the layout.
+  virtual model::Flops flops() const = 0;
   /// The losses on tiles held out; drops nothing, changes nothing. `index` of the micro-batch among them.
   virtual std::vector<double> evaluate(const loader::MicroBatch& loaded, int index) = 0;
 
