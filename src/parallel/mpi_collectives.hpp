@@ -2,9 +2,11 @@
 
 #include <terramill/mpi/communicator.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace terramill::parallel {
 
@@ -15,7 +17,7 @@ struct MpiElement {
 };
 
 /// Blocking collectives on raw memory; counts in elements, of any size: an int's worth of them goes at a
-/// time. All may throw LibraryError.
+/// time. All may throw LibraryError. For one thread at a time.
 class MpiCollectives {
  public:
   /// Collective: duplicates `comm`. At most `max_count` elements go in one message.
@@ -35,7 +37,8 @@ class MpiCollectives {
   void gather(const std::byte* in, std::byte* out, std::int64_t count, MpiElement element, int root) const;
   /// `in` counts on `root`.
   void scatter(const std::byte* in, std::byte* out, std::int64_t count, MpiElement element, int root) const;
-  /// Every rank gets `count` elements of the sum; `out` may be this rank's part of `in`.
+  /// Every rank gets `count` elements of the sum, formed in the order of ranks; `out` may be this rank's part
+  /// of `in`.
   void reduce_scatter(const std::byte* in, std::byte* out, std::int64_t count, MpiElement element,
                       MPI_Op op) const;
   /// Part r of `in` goes to rank r; part s of `out` comes from rank s.
@@ -52,6 +55,7 @@ class MpiCollectives {
 
   mpi::Communicator comm_;
   std::int64_t max_count_;
+  mutable std::vector<std::byte> received_;  ///< of reduce_scatter, kept
 };
 
 }  // namespace terramill::parallel
