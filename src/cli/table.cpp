@@ -1,3 +1,4 @@
+#include "bench/commands.hpp"
 #include "commands.hpp"
 
 namespace terramill::cli {
@@ -21,6 +22,8 @@ const std::vector<CommandEntry>& commands() {
       {"show", "draw what a model attends to, or what it reconstructs", show},
       {"status", "tell how far a run is, the time left and its last checkpoint", status},
       {"report", "draw a run: losses, rates and reconstructed tiles", report},
+      {"bench", "measure training steps over layouts: a scaling experiment", bench},
+      {"bench link", "measure the training's collectives beside those of MPI itself", bench_link},
       {"doctor", "tell versions and abilities of what Terramill stands on, and measure a file system",
        doctor},
   };

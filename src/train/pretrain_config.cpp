@@ -1,6 +1,7 @@
 #include <terramill/core/error.hpp>
 #include <terramill/corpus/schema.hpp>
 #include <terramill/train/pretrain_config.hpp>
+#include <terramill/train/recipe_options.hpp>
 
 #include <algorithm>
 #include <array>
@@ -250,6 +251,12 @@ void add_options(OptionTable& table, PretrainConfig& config) {
   table.add("resume", &config.resume, "go on from the run's newest checkpoint; start where there is none");
   table.add("init-from", &config.init_from,
             "start from these weights: a checkpoint, a run or a .safetensors file", "path");
+  add_recipe_options(table, config);
+  table.require("corpus");
+  table.require("output");
+}
+
+void add_recipe_options(OptionTable& table, PretrainConfig& config) {
   table.add("plan", &config.plan, "replay this plan (terramill sample) in every epoch", "path");
   add_model_options(table, config.model);
   add_band_options(table, config.model);
@@ -267,8 +274,6 @@ void add_options(OptionTable& table, PretrainConfig& config) {
   table.add("straggler.window", &config.straggler.window, "interval of the watch for slow ranks", "steps");
   loader::add_options(table, config.loader, "loader.");
   sampling::add_options(table, config.sampling, "sampling.");
-  table.require("corpus");
-  table.require("output");
 }
 
 PretrainConfig defaults_of(const std::string& family) {

@@ -12,7 +12,6 @@
 #include <terramill/core/log.hpp>
 #include <terramill/core/progress.hpp>
 #include <terramill/core/trace.hpp>
-#include <terramill/parallel/device_peak.hpp>
 #include <terramill/train/metrics.hpp>
 #include <terramill/train/pretraining.hpp>
 #include <terramill/train/stop_request.hpp>
@@ -23,10 +22,8 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <limits>
 #include <utility>
 
-#include <malloc.h>
 #include <torch/torch.h>
 
 namespace terramill::train {
@@ -51,18 +48,6 @@ std::optional<DirectoryLock> claim_run(const mpi::Communicator& world, const Pre
     }
   });
   return lock;
-}
-
-/// The peak rate of all ranks together, or nothing where that of one is not known. Collective.
-std::optional<double> total_peak(const Session& session, const PretrainConfig& config) {
-  const mpi::Communicator& world = session.mesh().world();
-  double own = 0;
-  world.barrier();  // ranks that share a processor measure at the same time
-  mpi::all_or_none(world, [&] {
-    own = parallel::peak_of(config.train.peak, session.mesh().device(), session.dtype()).value_or(0);
-  });
-  if (world.min(own) == 0) return std::nullopt;
-  return world.sum(own);
 }
 
 /// This replica's micro-batches over the mean of all replicas.
@@ -315,21 +300,11 @@ ExitCode Run::go() {
   return ExitCode::kDone;
 }
 
-/// Keeps freed memory in the process: a step's large tensors would otherwise be mapped, and their pages
-/// faulted in, anew.
-void keep_freed_memory() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-#endif
-}
-
 }  // namespace
 
 ExitCode pretrain(const mpi::Communicator& world, const PretrainConfig& config, const OptionTable& table) {
-  keep_freed_memory();
-  at::set_num_threads(config.train.intra_op_threads);
   validate(config);
+  prepare_process(config);
   auto agreed = table.values();
   mpi::require_agreement(world, agreed, "configuration");
   return Run(world, config, table).go();

@@ -9,16 +9,19 @@
 #include <terramill/core/trace.hpp>
 #include <terramill/parallel/bucket_size.hpp>
 #include <terramill/parallel/device.hpp>
+#include <terramill/parallel/device_peak.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <string>
 
+#include <malloc.h>
 #include <torch/torch.h>
 
 namespace terramill::train {
@@ -65,6 +68,14 @@ void require_same_tiles(const parallel::Mesh& mesh, const loader::MicroBatch& lo
 std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
 
 }  // namespace
+
+void prepare_process(const PretrainConfig& config) {
+  at::set_num_threads(config.train.intra_op_threads);
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+}
 
 Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
     : config_(config),
@@ -239,6 +250,17 @@ StepResult Session::step() {
   result.seconds = seconds_since(start);
   result.phases = StepPhases::of(result.seconds, phase_seconds() - before);
   return result;
+}
+
+std::optional<double> total_peak(const Session& session, const PretrainConfig& config) {
+  const mpi::Communicator& world = session.mesh().world();
+  double own = 0;
+  world.barrier();  // ranks that share a processor measure at the same time
+  mpi::all_or_none(world, [&] {
+    own = parallel::peak_of(config.train.peak, session.mesh().device(), session.dtype()).value_or(0);
+  });
+  if (world.min(own) == 0) return std::nullopt;
+  return world.sum(own);
 }
 
 }  // namespace terramill::train

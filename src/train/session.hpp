@@ -21,6 +21,10 @@
 
 namespace terramill::train {
 
+/// Before the first session of a process: sets LibTorch's threads, and keeps freed memory in the process,
+/// since a step's large tensors would otherwise be mapped, and their pages faulted in, anew.
+void prepare_process(const PretrainConfig& config);
+
 /// What a step came to. Losses, norm and rates are equal on every rank; the seconds are this rank's.
 struct StepResult {
   std::vector<double> losses;  ///< of the task, means over the global batch
@@ -85,5 +89,9 @@ class Session {
   std::int64_t total_steps_ = 0;
   std::optional<std::uint64_t> fed_epoch_;  ///< the epoch that feed_ is in
 };
+
+/// The peak rate of all ranks together, FLOP/s, as config.train.peak says (parallel::peak_of); nothing where
+/// that of one is not known. Collective.
+std::optional<double> total_peak(const Session& session, const PretrainConfig& config);
 
 }  // namespace terramill::train
