@@ -40,6 +40,7 @@ int status(const Context& context, const std::vector<std::string>& arguments);
 int embed(const Context& context, const std::vector<std::string>& arguments);
 int show(const Context& context, const std::vector<std::string>& arguments);
 int report(const Context& context, const std::vector<std::string>& arguments);
+int simulate(const Context& context, const std::vector<std::string>& arguments);
 int eval_knn(const Context& context, const std::vector<std::string>& arguments);
 int eval_linear(const Context& context, const std::vector<std::string>& arguments);
 int doctor(const Context& context, const std::vector<std::string>& arguments);

@@ -21,9 +21,10 @@ const std::vector<CommandEntry>& commands() {
       {"embed", "write features of tiles, or a feature map of a scene", embed},
       {"show", "draw what a model attends to, or what it reconstructs", show},
       {"status", "tell how far a run is, the time left and its last checkpoint", status},
-      {"report", "draw a run: losses, rates and reconstructed tiles", report},
+      {"report", "draw a run, or a scaling experiment, as an HTML page", report},
       {"bench", "measure training steps over layouts: a scaling experiment", bench},
       {"bench link", "measure the training's collectives beside those of MPI itself", bench_link},
+      {"simulate", "predict speed and memory of layouts on a described machine", simulate},
       {"doctor", "tell versions and abilities of what Terramill stands on, and measure a file system",
        doctor},
   };

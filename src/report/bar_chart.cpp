@@ -10,6 +10,8 @@ namespace terramill::report {
 
 namespace {
 
+constexpr int kLegendLine = 18;
+constexpr std::size_t kColors = 7;
 constexpr int kWidth = 400, kMargin = 10, kTop = 52, kRow = 38, kBottom = 30;
 constexpr double kLeft = kMargin, kRight = kWidth - kMargin;
 
@@ -65,6 +67,56 @@ std::string paired_bars(const std::string& title, const std::string& description
         "<rect class=\"after\" fill=\"#%02x%02x%02x\" x=\"%.1f\" y=\"%.1f\" width=\"%.2f\" height=\"7\"/>",
         bar.color[0], bar.color[1], bar.color[2], kLeft, y + 28, width(bar.after));
     y += kRow;
+  }
+  return svg + "</svg>\n";
+}
+
+std::string stacked_bars(const std::string& title, const std::string& description,
+                         const std::vector<std::string>& parts, const std::vector<StackedBar>& bars) {
+  // The legend first: its lines decide on the height.
+  std::string legend;
+  double x = kMargin, y = 40;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const double width = 25 + advance_width(parts[i], 12.5) + 12;
+    if (x > kMargin && x + width > kWidth) {
+      x = kMargin;
+      y += kLegendLine;
+    }
+    legend += format("<rect class=\"area f%zu\" x=\"%.1f\" y=\"%.1f\" width=\"16\" height=\"10\"/>",
+                     i % kColors, x, y - 9) +
+              format("<text class=\"name\" x=\"%.1f\" y=\"%.1f\">", x + 22, y) + escape_markup(parts[i]) +
+              "</text>";
+    x += width;
+  }
+  const double top = y + 12, bottom = top + kRow * static_cast<double>(bars.size());
+  std::string svg =
+      svg_open("bars", title, description, kWidth, static_cast<int>(std::lround(bottom)) + kBottom);
+  svg +=
+      format("<text class=\"title\" x=\"%d\" y=\"20\">", kMargin) + escape_markup(title) + "</text>" + legend;
+  for (int i = 0; i <= 4; ++i) {
+    const double at = kLeft + (kRight - kLeft) * i / 4;
+    svg += format("<line class=\"%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>",
+                  i == 0 ? "axis" : "grid", at, at, top, bottom) +
+           format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%d %%</text>", at, bottom + 17,
+                  i == 0   ? "start"
+                  : i == 4 ? "end"
+                           : "middle",
+                  25 * i);
+  }
+  double row = top;
+  for (const StackedBar& bar : bars) {
+    svg += format("<text class=\"name\" x=\"%.1f\" y=\"%.1f\">", kLeft + 4, row + 15) +
+           escape_markup(bar.name) +
+           format("</text><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", kRight, row + 15) +
+           escape_markup(bar.note) + "</text>";
+    double from = 0;
+    for (std::size_t i = 0; i < bar.parts.size(); ++i) {
+      const double part = std::clamp(bar.parts[i], 0.0, 1 - from);
+      svg += format("<rect class=\"area f%zu\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"13\"/>",
+                    i % kColors, kLeft + from * (kRight - kLeft), row + 20, part * (kRight - kLeft));
+      from += part;
+    }
+    row += kRow;
   }
   return svg + "</svg>\n";
 }

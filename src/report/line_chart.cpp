@@ -120,7 +120,7 @@ class Frame {
     apart_ = Axis::apart(ticks);
     for (const double tick : ticks) widest = std::max(widest, advance_width(label(tick), kTextSize));
     left_ = kMargin + widest + 4;
-    x_.emplace(xs.low, xs.high, false, left_, options.width - kMargin - 4);
+    x_.emplace(xs.low, xs.high, options.logarithmic_x, left_, options.width - kMargin - 4);
     y_.emplace(low, high, options.logarithmic, bottom_, top_);
   }
 
@@ -133,6 +133,8 @@ class Frame {
                               left_, right, bottom_, top_, x_->low(), x_->high(), y_->low(), y_->high());
     if (options_.logarithmic) data += " data-log=\"1\"";
     if (options_.percent) data += " data-percent=\"1\"";
+    if (options_.logarithmic_x) data += " data-log-x=\"1\"";
+    if (!options_.x_label.empty()) data += " data-at=\"" + escape_markup(options_.x_label) + "\"";
     std::string svg = svg_open("lines", options_.title, description, options_.width,
                                static_cast<int>(std::lround(bottom_ + below())), data);
     svg += heading();
@@ -150,14 +152,17 @@ class Frame {
     std::string svg = format("<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", left_,
                              right, bottom_, bottom_);
     const int count = static_cast<int>(std::clamp((right - left_) / 62, 3.0, 8.0));
-    for (const double tick : x_->ticks(count)) {
+    const std::vector<double> x_ticks = x_->ticks(count);
+    // Steps are whole numbers; other quantities may have ticks that differ behind the point.
+    const double x_apart = Axis::apart(x_ticks) < 1 ? Axis::apart(x_ticks) : 0;
+    for (const double tick : x_ticks) {
       const double at = *x_->place(tick);
       svg += format("<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", at, at, bottom_,
                     bottom_ + 4);
       const bool last = at > right - 10;
       svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", last ? right + 6 : at, bottom_ + 17,
                     last ? "end" : "middle") +
-             tick_text(tick) + "</text>";
+             tick_text(tick, x_apart) + "</text>";
     }
     if (options_.compact) return svg + "</svg>\n";
     svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", right, bottom_ + 33) +
@@ -235,6 +240,19 @@ class Frame {
   std::optional<Axis> x_, y_;
 };
 
+std::string intervals_of(const Series& series, std::size_t number, const Frame& frame) {
+  std::string svg;
+  const std::size_t size = std::min({series.x.size(), series.low.size(), series.high.size()});
+  for (std::size_t k = 0; k < size; ++k) {
+    const auto at = frame.x().place(series.x[k]);
+    const auto low = frame.y().place(series.low[k]), high = frame.y().place(series.high[k]);
+    if (at && low && high)
+      svg += format("<line class=\"c%zu\" x1=\"%.2f\" x2=\"%.2f\" y1=\"%.2f\" y2=\"%.2f\"/>", number % kLines,
+                    *at, *at, *low, *high);
+  }
+  return svg;
+}
+
 std::string without_values(const ChartOptions& options) {
   return svg_open("lines", options.title, "No values.", options.width, options.height) +
          format("<text class=\"title\" x=\"%.0f\" y=\"20\">", kMargin) + escape_markup(options.title) +
@@ -257,6 +275,8 @@ std::string line_chart(const ChartOptions& options, const std::vector<Series>& s
     for (const double value : one.x) xs.add(value, false);
     for (const double value : curves.back().low) ys.add(value, options.logarithmic);
     for (const double value : curves.back().high) ys.add(value, options.logarithmic);
+    for (const double value : one.low) ys.add(value, options.logarithmic);
+    for (const double value : one.high) ys.add(value, options.logarithmic);
   }
   if (xs.empty() || ys.empty()) return without_values(options);
   const Frame frame(options, series, xs, ys, false);
@@ -267,8 +287,10 @@ std::string line_chart(const ChartOptions& options, const std::vector<Series>& s
       svg += format("<path class=\"band f%zu\" d=\"", i % kLines) +
              area_of(curve.x, curve.low, curve.high, frame.x(), frame.y()) + "\"/>";
     }
-    svg += "<path class=\"" + Frame::line_class(i) + "\" data-name=\"" + escape_markup(series[i].name) +
-           "\" d=\"" + path_of(curve.x, curve.mean, frame.x(), frame.y()) + "\"/>";
+    svg += intervals_of(series[i], i, frame);
+    svg += "<path class=\"" + Frame::line_class(i) + (options.unjoined ? " unjoined" : "") +
+           "\" data-name=\"" + escape_markup(series[i].name) + "\" d=\"" +
+           path_of(curve.x, curve.mean, frame.x(), frame.y()) + "\"/>";
     // A curve of few points is seen by its points.
     if (curve.x.size() > 40) continue;
     for (std::size_t k = 0; k < curve.x.size(); ++k) {

@@ -35,12 +35,16 @@ std::string figure(const std::string& inside, const std::string& caption, const 
 
 }  // namespace
 
-Page::Page(std::filesystem::path folder) : folder_(std::move(folder)) {
+Page::Page(const std::filesystem::path& output)
+    : page_(output.extension() == ".html" ? output : output / "index.html"),
+      folder_(output.extension() == ".html" ? std::filesystem::path() : output) {
+  const std::filesystem::path folder = page_.parent_path();
+  if (folder.empty()) return;
   std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  if (error)
-    throw IoError("cannot make the report's folder", error.value(),
-                  {"report on a run", folder_.string(), ""});
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw IoError("cannot make the report's folder", error.value(), {"write a report", folder.string(), ""});
+  }
 }
 
 void Page::section(const std::string& id, const std::string& title) { sections_.push_back({id, title, ""}); }
@@ -49,15 +53,19 @@ void Page::add(const std::string& html) { sections_.back().html += html; }
 
 std::string Page::chart(const std::string& file, const std::string& svg, const std::string& caption,
                         const std::string& style) const {
-  write_file_durably(folder_ / (file + ".svg"), standalone_svg(svg));
+  write_beside(file, svg);
   return figure(svg, caption, style);
 }
 
 std::string Page::chart(const std::string& file, const std::string& wide, const std::string& narrow,
                         const std::string& caption, const std::string& style) const {
-  write_file_durably(folder_ / (file + ".svg"), standalone_svg(wide));
+  write_beside(file, wide);
   return figure("<div class=\"wide\">" + wide + "</div><div class=\"narrow\">" + narrow + "</div>", caption,
                 style);
+}
+
+void Page::write_beside(const std::string& file, const std::string& svg) const {
+  if (!folder_.empty()) write_file_durably(folder_ / (file + ".svg"), standalone_svg(svg));
 }
 
 std::string Page::picture(const std::string& file, const Picture& picture,
@@ -88,7 +96,7 @@ void Page::write(const std::string& title, const std::string& head) {
   html += "<nav aria-label=\"Sections\"><ul>" + navigation + "</ul></nav></header>\n<main>\n" + body +
           "</main>\n";
   html += "<script>" + page_script() + "</script>\n</body></html>\n";
-  write_file_durably(folder_ / "index.html", html);
+  write_file_durably(page_, html);
 }
 
 std::string data_uri(const std::string& type, const std::filesystem::path& file) {
@@ -100,11 +108,16 @@ std::string table(const std::string& name, const std::string& inside, const std:
          "\"><table" + (style.empty() ? "" : " class=\"" + style + "\"") + ">" + inside + "</table></div>\n";
 }
 
-std::string facts(const std::vector<std::pair<std::string, std::string>>& rows) {
+std::string facts(const std::vector<std::pair<std::string, std::string>>& rows, const std::string& name) {
   std::string html = "<tbody>";
-  for (const auto& [name, value] : rows)
-    html += "<tr><th scope=\"row\">" + escape_markup(name) + "</th><td>" + value + "</td></tr>";
-  return table("What was trained", html + "</tbody>", "facts");
+  for (const auto& [row, value] : rows)
+    html += "<tr><th scope=\"row\">" + escape_markup(row) + "</th><td>" + value + "</td></tr>";
+  return table(name, html + "</tbody>", "facts");
+}
+
+std::string key_number(const std::string& name, const std::string& value, const std::string& note) {
+  return "<div><dt>" + name + "</dt><dd class=\"number\">" + value + "</dd>" +
+         (note.empty() ? "" : "<dd class=\"note\">" + note + "</dd>") + "</div>";
 }
 
 }  // namespace terramill::report

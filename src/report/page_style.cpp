@@ -108,10 +108,15 @@ for (const chart of document.querySelectorAll("svg[data-plot]")) {
     const near = curves.filter(c => c[1].length).map(([name, all]) =>
       [name, all.reduce((best, p) => Math.abs(p[0] - at) < Math.abs(best[0] - at) ? p : best)]);
     if (!near.length) return;
-    const step = p => Math.round(x0 + (p[0] - left) / (right - left) * (x1 - x0));
+    const share = p => (p[0] - left) / (right - left);
+    const place = p => chart.dataset.logX ? x0 * Math.pow(x1 / x0, share(p)) : x0 + share(p) * (x1 - x0);
+    const step = p => {
+      const at = place(p), whole = Math.round(at);
+      return x1 - x0 > 20 || Math.abs(at - whole) < 0.03 ? whole : at.toPrecision(3);
+    };
     hover.replaceChildren(...near.map(([name, p]) => {
       const line = document.createElement("div");
-      line.textContent = `${name ? name + ", " : ""}step ${step(p)}: ${value(p[1])}`;
+      line.textContent = `${name ? name + ", " : ""}${chart.dataset.at || "step"} ${step(p)}: ${value(p[1])}`;
       return line;
     }));
     hover.hidden = false;

@@ -37,11 +37,6 @@ std::string model_name(const RunRecord& run) {
   return name;
 }
 
-std::string key_number(const std::string& name, const std::string& value, const std::string& note) {
-  return "<div><dt>" + name + "</dt><dd class=\"number\">" + value + "</dd>" +
-         (note.empty() ? "" : "<dd class=\"note\">" + note + "</dd>") + "</div>";
-}
-
 std::string key_table(const Json& numbers) {
   const auto known = [&](const char* key) { return !numbers[key].is_null(); };
   const auto value = [&](const char* key) { return numbers[key].get<double>(); };

@@ -55,24 +55,6 @@ void split_value(const std::string& text, ConfigLine& line) {
   if (mark != std::string::npos) line.origin = trimmed(std::string_view(text).substr(mark + 1));
 }
 
-std::vector<ConfigLine> read_configuration(const std::filesystem::path& path) {
-  std::vector<ConfigLine> lines;
-  if (!std::filesystem::exists(path)) return lines;
-  std::string section;
-  for (const std::string& raw : split_list(read_text(path), '\n')) {
-    const std::string text = trimmed(raw);
-    const std::size_t sign = text.find('=');
-    if (text.starts_with('[') && text.ends_with(']')) {
-      section = text.substr(1, text.size() - 2);
-    } else if (!text.empty() && !text.starts_with('#') && sign != std::string::npos) {
-      ConfigLine line{section, trimmed(std::string_view(text).substr(0, sign)), "", ""};
-      split_value(trimmed(std::string_view(text).substr(sign + 1)), line);
-      lines.push_back(std::move(line));
-    }
-  }
-  return lines;
-}
-
 std::optional<SampledTiles> read_sampled(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   const Json json = read_json(path);
@@ -139,6 +121,23 @@ std::optional<std::string> RunRecord::configured(const std::string& section, con
   return std::nullopt;
 }
 
+std::vector<ConfigLine> read_configuration(const std::filesystem::path& path) {
+  std::vector<ConfigLine> lines;
+  std::string section;
+  for (const std::string& raw : split_list(read_text(path), '\n')) {
+    const std::string text = trimmed(raw);
+    const std::size_t sign = text.find('=');
+    if (text.starts_with('[') && text.ends_with(']')) {
+      section = text.substr(1, text.size() - 2);
+    } else if (!text.empty() && !text.starts_with('#') && sign != std::string::npos) {
+      ConfigLine line{section, trimmed(std::string_view(text).substr(0, sign)), "", ""};
+      split_value(trimmed(std::string_view(text).substr(sign + 1)), line);
+      lines.push_back(std::move(line));
+    }
+  }
+  return lines;
+}
+
 RunRecord read_run(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(folder / "run.json") || !std::filesystem::exists(folder / "metrics.jsonl")) {
     throw UsageError("this is no run folder: it lacks run.json or metrics.jsonl",
@@ -148,7 +147,8 @@ RunRecord read_run(const std::filesystem::path& folder) {
   run.folder = folder;
   run.about = read_json(folder / "run.json");
   run.curves = read_curves(folder / "metrics.jsonl");
-  run.configuration = read_configuration(folder / "config.ini");
+  if (std::filesystem::exists(folder / "config.ini"))
+    run.configuration = read_configuration(folder / "config.ini");
   run.sampled = read_sampled(folder / "sampling.json");
   return run;
 }

@@ -41,6 +41,7 @@ constexpr const char* kRules =
 .chart .c4 { stroke: var(--line-4); } .chart .f4 { fill: var(--line-4); }
 .chart .c5 { stroke: var(--line-5); } .chart .f5 { fill: var(--line-5); }
 .chart .c6 { stroke: var(--line-6); } .chart .f6 { fill: var(--line-6); }
+.chart .unjoined { stroke: none; }
 .chart .dashed { stroke-dasharray: 5 3; }
 .chart .before { fill: none; stroke: var(--outline); stroke-width: 1; }
 .chart .after { stroke: var(--outline); stroke-width: .75; }

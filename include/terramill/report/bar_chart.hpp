@@ -19,4 +19,15 @@ struct PairedBar {
 std::string paired_bars(const std::string& title, const std::string& description,
                         const std::vector<PairedBar>& bars);
 
+/// A bar of several parts, with a remark at the end of its name's line.
+struct StackedBar {
+  std::string name, note;
+  std::vector<double> parts;  ///< shares of the whole
+};
+
+/// Horizontal bars one below the other, each of `parts` from 0 to the right on a scale that ends at 1, with a
+/// legend: an inline SVG element styled by chart_rules().
+std::string stacked_bars(const std::string& title, const std::string& description,
+                         const std::vector<std::string>& parts, const std::vector<StackedBar>& bars);
+
 }  // namespace terramill::report

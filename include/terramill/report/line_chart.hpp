@@ -12,6 +12,8 @@ namespace terramill::report {
 struct Series {
   std::string name;
   std::vector<double> x, y;
+  /// Ends of an interval about each y, drawn as upright lines; empty: none. Not for long curves.
+  std::vector<double> low = {}, high = {};
 };
 
 struct ChartOptions {
@@ -22,7 +24,9 @@ struct ChartOptions {
   bool percent = false;           ///< y is a share, labelled in per cent
   std::optional<double> low = {}, high = {};  ///< ends of the y axis; by default the values' range
   int points = 300;                           ///< of a curve at most; longer ones are averaged
-  bool compact = false;                       ///< without legend and x label: one of many that say them once
+  bool logarithmic_x = false;
+  bool unjoined = false;  ///< points without lines between them
+  bool compact = false;   ///< without legend and x label: one of many that say them once
 };
 
 /// A line chart as an inline SVG element, with title, description, axes, ticks at round numbers, a grid and,

@@ -19,6 +19,9 @@ struct ConfigLine {
   bool is_default() const { return origin.empty() || origin == "default"; }
 };
 
+/// The lines of an INI file with the comment behind each value as its origin. IoError.
+std::vector<ConfigLine> read_configuration(const std::filesystem::path& path);
+
 /// What the first epoch's plan took from the corpus (RUN/sampling.json).
 struct SampledTiles {
   std::uint64_t tiles = 0;                            ///< positions of the epoch

@@ -1,6 +1,7 @@
-"""In headless Chromium the page of a run is as wide as a phone's or a desktop's window, never wider, and its script
+"""In headless Chromium the pages of a run and of a sweep are as wide as a phone's or a desktop's window, never wider, and its script
 shows values under the pointer; charts are drawn with labels of a readable size."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 
 import invented_run
+import invented_sweep
 from support.program import require, run, skip
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -50,13 +52,15 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         invented_run.write(scratch / "run")
-        page = pathlib.Path(run("report", scratch / "run").strip())
-        for width in (360, 1280):
+        invented_sweep.write(scratch / "points.jsonl")
+        pages = {pathlib.Path(run("report", scratch / "run").strip()): r"training, step \d+: ",
+                 pathlib.Path(run("report", scratch / "points.jsonl").strip()): r"tp 1, ranks \d+: "}
+        for page, width in itertools.product(pages, (360, 1280)):
             told = measure(page, width, scratch)
             require(told["window"] <= width and told["wide"] <= told["window"],
                     f"at {width} pixels nothing is wider than the window: {told}")
             require(told["least"] >= 9, f"at {width} pixels every label is readable: {told}")
-            require(re.search(r"training, step \d+: ", told["hover"]), f"values appear under the pointer: {told}")
+            require(re.search(pages[page], told["hover"]), f"values appear under the pointer: {told}")
 
 
 if __name__ == "__main__":
