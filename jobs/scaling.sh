@@ -24,6 +24,7 @@ FOLDER, it measures only what is missing.
   --layouts L,...     tpN or tpN+zero: N tensor-parallel ranks, ZeRO-1 (tp1); what does not divide the ranks is left out
   --scaling S         strong, weak or both (both)
   --sbatch "OPTION..." further options of sbatch, e.g. "--ntasks-per-node=4 --gpus-per-node=4 --partition=gpu"
+  --cores N           of the page: cores that all ranks shared, where nodes are parts of one machine (with --local: its own)
   --wait              return when the page is made
   --dry-run           say what would be run
   BENCH OPTION        of \`terramill bench\`, e.g. --bench.repeat 5 --bench.micro_batch_size 8,16
@@ -34,7 +35,7 @@ TEXT
 
 refuse() { echo "scaling: $*; see --help" >&2; exit 2; }
 
-config='' corpus='' folder='' nodes='' ranks='' layouts=tp1 scaling=both sbatch=() local=false wait=() dry=false bench=()
+config='' corpus='' folder='' nodes='' ranks='' layouts=tp1 scaling=both sbatch=() cores=() local=false wait=() dry=false bench=()
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
@@ -42,7 +43,7 @@ while (($#)); do
     --wait) wait=(--wait); shift; continue ;;
     --dry-run) dry=true; shift; continue ;;
     --) shift; bench=("$@"); break ;;
-    --config | --corpus | --output | --nodes | --ranks | --layouts | --scaling | --sbatch)
+    --config | --corpus | --output | --nodes | --ranks | --layouts | --scaling | --sbatch | --cores)
       (($# > 1)) || refuse "$1 needs a value" ;;
     *) refuse "unknown option \"$1\" (options of bench stand behind --)" ;;
   esac
@@ -54,6 +55,9 @@ while (($#)); do
     --ranks) ranks=$2 ;;
     --layouts) layouts=$2 ;;
     --scaling) scaling=$2 ;;
+    --cores)
+      [[ $2 =~ ^[1-9][0-9]*$ ]] || refuse "--cores takes a whole number above 0, not \"$2\""
+      cores=(--cores "$2") ;;
     --sbatch) read -ra sbatch <<<"$2" ;;
   esac
   shift 2
@@ -68,6 +72,7 @@ done
 if $local; then
   [[ -z $nodes ]] || refuse "--nodes is for Slurm; with --local give --ranks"
   counts=$ranks what=--ranks
+  ((${#cores[@]})) || cores=(--cores "$(env -u OMP_NUM_THREADS nproc)")
 else
   [[ -z $ranks ]] || refuse "--ranks goes with --local; for Slurm give --nodes, and ranks by --sbatch \"--ntasks-per-node=4\""
   counts=$nodes what=--nodes
@@ -106,7 +111,7 @@ if $local; then
   points=("$folder"/points/*.jsonl)
   if $dry; then points=("$folder/points/*.jsonl"); fi
   ((${#points[@]})) || { echo "scaling: nothing was measured; the messages above tell why" >&2; exit 1; }
-  show terramill report "${points[@]}" --output "$folder/page.html" || failed=1
+  show terramill report "${points[@]}" --output "$folder/page.html" "${cores[@]}" || failed=1
   ((failed == 0)) || echo "scaling: something failed, see above; the same command goes on with what is missing" >&2
   exit "$failed"
 fi
@@ -122,5 +127,5 @@ for count in "${counts[@]}"; do
   $dry || echo "scaling: job ${job} measures ${#list[@]} layouts on $count nodes"
 done
 page=$(show sbatch --parsable "${wait[@]}" --dependency="afterany$jobs" --job-name=terramill-scaling-page --nodes=1 --ntasks=1 \
-  --output="$folder/logs/%x.log" "$here/scaling.sbatch" page "$folder") || { echo "scaling: the page was not made; the logs are in $folder/logs" >&2; exit 1; }
+  --output="$folder/logs/%x.log" "$here/scaling.sbatch" page "$folder" "${cores[@]}") || { echo "scaling: the page was not made; the logs are in $folder/logs" >&2; exit 1; }
 $dry || echo "scaling: job ${page%%;*} makes $folder/page.html when they have ended; the logs are in $folder/logs"
