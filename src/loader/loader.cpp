@@ -69,6 +69,12 @@ const std::vector<std::vector<std::string>>& Loader::bands() const noexcept { re
 const std::vector<Replacement>& Loader::replacements() const noexcept { return state_->replacements; }
 double Loader::waited() const noexcept { return state_->waited; }
 
+std::size_t Loader::buffer_bytes(int micro_batch) const {
+  const TileReader& reader = state_->reader;
+  const BatchLayout layout(reader.conversions(), reader.crop_size(), static_cast<std::size_t>(micro_batch));
+  return layout.bytes() * static_cast<std::size_t>(state_->options.prefetch + 1);
+}
+
 void Loader::start(Work work) {
   state_->replacements.clear();
   state_->positions = work.positions.size();

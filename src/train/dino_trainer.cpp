@@ -1,5 +1,6 @@
 #include <terramill/checkpoint/checkpoint.hpp>
 #include <terramill/core/trace.hpp>
+#include <terramill/model/precision.hpp>
 #include <terramill/train/dino_trainer.hpp>
 
 #include <cmath>
@@ -142,6 +143,7 @@ void DinoTrainer::begin_step(int micro_batches) {
 
 DinoTrainer::Outputs DinoTrainer::forward(const DinoViews& views, double teacher_temperature,
                                           const at::Tensor& global_keep, const at::Tensor& local_keep) const {
+  const model::Bfloat16Scope precision(mesh_.device().type(), recipe_.bfloat16);
   Outputs outputs;
   {
     const torch::NoGradGuard no_grad;

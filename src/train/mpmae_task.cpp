@@ -3,6 +3,7 @@
 #include <terramill/corpus/index.hpp>
 #include <terramill/model/masking.hpp>
 #include <terramill/train/mpmae_task.hpp>
+#include <terramill/train/staging.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -215,17 +216,15 @@ MpmaeSetup fit_to_corpus(const ModelOptions& options, const Manifest& manifest,
 
 model::MpmaeBatch make_batch(const loader::MicroBatch& loaded, const MpmaeSetup& setup, double mask_ratio,
                              std::uint64_t seed, std::uint64_t epoch, c10::Device device,
-                             at::ScalarType dtype) {
-  const auto tensor = [&](const loader::Block& block) {
-    if (!block.floats.empty()) {
-      return at::from_blob(block.floats.data(), block.shape, at::kFloat).to(device, dtype, false, true);
-    }
-    return at::from_blob(block.integers.data(), block.shape, at::kLong).to(device, at::kLong, false, true);
-  };
+                             at::ScalarType dtype, std::vector<at::Tensor> blocks) {
+  if (blocks.empty()) blocks = host_blocks(loaded);
   model::MpmaeBatch batch;
   std::vector<at::Tensor> inputs;
   for (std::size_t i = 0; i < loaded.blocks.size(); ++i) {
-    (i < setup.inputs ? inputs : batch.targets).push_back(tensor(loaded.blocks[i]));
+    const at::ScalarType type = blocks[i].is_floating_point() ? dtype : at::kLong;
+    // What views the loader's memory is copied.
+    (i < setup.inputs ? inputs : batch.targets)
+        .push_back(blocks[i].to(device, type, /*non_blocking=*/false, /*copy=*/blocks[i].is_cpu()));
   }
   batch.input = inputs.size() == 1 ? inputs.front() : at::cat(inputs, 1);
 

@@ -1,8 +1,12 @@
 #include "mpmae_training.hpp"
 
+#include "compute_form.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/core/trace.hpp>
+#include <terramill/model/activation_memory.hpp>
 #include <terramill/model/masking.hpp>
+#include <terramill/model/precision.hpp>
 
 #include <torch/torch.h>
 
@@ -14,6 +18,7 @@ MpmaeTask::MpmaeTask(const parallel::Mesh& mesh, const PretrainConfig& config, M
       config_(config),
       setup_(std::move(setup)),
       dtype_(dtype),
+      staging_(mesh.device()),
       model_(std::make_shared<model::Mpmae>(setup_.model, mesh.tensor_group())) {
   model_->initialise(static_cast<std::uint64_t>(config.train.seed));
   model_->to(mesh.device(), dtype);
@@ -72,10 +77,14 @@ std::vector<std::string> MpmaeTask::losses() const {
   return names;
 }
 
-model::MpmaeOutput MpmaeTask::forward(const loader::MicroBatch& loaded, std::uint64_t epoch) const {
-  return model_->forward(make_batch(loaded, setup_, config_.model.mask_ratio,
-                                    static_cast<std::uint64_t>(config_.train.seed), epoch, mesh_.device(),
-                                    dtype_));
+model::MpmaeBatch MpmaeTask::batch_of(const loader::MicroBatch& loaded, std::uint64_t epoch) {
+  return make_batch(loaded, setup_, config_.model.mask_ratio, static_cast<std::uint64_t>(config_.train.seed),
+                    epoch, mesh_.device(), dtype_, staging_.take(loaded));
+}
+
+model::MpmaeOutput MpmaeTask::forward(const loader::MicroBatch& loaded, std::uint64_t epoch) {
+  const model::Bfloat16Scope precision(mesh_.device().type(), config_.train.bfloat16());
+  return model_->forward(batch_of(loaded, epoch));
 }
 
 std::vector<double> MpmaeTask::train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) {
@@ -102,9 +111,8 @@ UpdateRates MpmaeTask::before_update(parallel::GradientBuffer& /*gradients*/, st
 
 at::Tensor MpmaeTask::features(const loader::MicroBatch& loaded) {
   const torch::NoGradGuard no_grad;
-  const model::MpmaeBatch batch =
-      make_batch(loaded, setup_, config_.model.mask_ratio, static_cast<std::uint64_t>(config_.train.seed), 0,
-                 mesh_.device(), dtype_);
+  const model::MpmaeBatch batch = batch_of(loaded, 0);
+  const model::Bfloat16Scope precision(mesh_.device().type(), config_.train.bfloat16());
   // One by one: GRN looks at all active sites of what is encoded together.
   std::vector<at::Tensor> rows;
   const at::Tensor nothing_removed = at::zeros_like(batch.mask);
@@ -112,6 +120,21 @@ at::Tensor MpmaeTask::features(const loader::MicroBatch& loaded) {
     rows.push_back(model_->encode(batch.input.narrow(0, b, 1), nothing_removed.narrow(0, b, 1)).mean({2, 3}));
   }
   return at::cat(rows);
+}
+
+std::int64_t MpmaeTask::activation_bytes() const {
+  const TrainOptions& t = config_.train;
+  const std::int64_t size = setup_.image_size, samples = t.micro_batch_size;
+  const model::ComputeForm form = compute_form(t, mesh_);
+  const model::ActivationBytes of_model =
+      model::mpmae_activations(setup_.model, samples, size, config_.model.mask_ratio, form);
+  std::int64_t channels = setup_.model.in_channels;
+  for (const model::MpmaeTarget& target : setup_.model.targets) {
+    if (!target.is_pixel()) continue;
+    // Class numbers are of 64 bits.
+    channels += target.kind == model::TargetKind::kCategoricalPixel ? 8 / form.element : target.channels;
+  }
+  return samples * channels * size * size * form.element + of_model.kept + of_model.transient;
 }
 
 std::string MpmaeTask::description() const {

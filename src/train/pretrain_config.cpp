@@ -137,7 +137,10 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.epsilon", &o.epsilon, "AdamW: epsilon");
   table.add("train.weight_decay", &o.weight_decay, "AdamW: decoupled weight decay; terrafm: at the start");
   table.add("train.seed", &o.seed, "of initial weights, crops and masks");
-  table.add("train.precision", &o.precision, "type of weights and arithmetic", "", {"float32", "float64"});
+  table.add(
+      "train.precision", &o.precision,
+      "type of weights and arithmetic; bf16: float32 weights, bfloat16 matrix products and convolutions", "",
+      {"float32", "float64", "bf16"});
   table.add("train.reduction", &o.reduction,
             "exact: the same bits for any number of replicas; fast: MPI's or NCCL's sum", "",
             {"exact", "fast"});
@@ -153,6 +156,10 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
             "ZeRO-1: each replica keeps the optimiser's state of its share of the parameters only");
   table.add("train.bucket", &o.bucket, "gradients are reduced in buckets of this size; auto: by measurement",
             "MiB");
+  table.add("train.deterministic", &o.deterministic,
+            "on GPUs, only operations that repeat their bits; needs CUBLAS_WORKSPACE_CONFIG=:4096:8");
+  table.add("train.ignore_memory_estimate", &o.ignore_memory_estimate,
+            "begin although the estimate says that memory will not do");
   table.add("train.device", &o.device, "where to compute", "", {"auto", "cpu", "cuda"});
   table.add(
       "train.peak", &o.peak,
@@ -183,6 +190,8 @@ const std::set<std::string>& operational_options() {
                                               "help",
                                               "train.activation_checkpointing",
                                               "train.bucket",
+                                              "train.deterministic",
+                                              "train.ignore_memory_estimate",
                                               "train.device",
                                               "train.reduction",
                                               "train.peak",

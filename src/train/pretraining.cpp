@@ -273,6 +273,7 @@ void Run::save() {
 ExitCode Run::go() {
   start_or_resume();
   describe();
+  require_memory(world_, session_.mesh().device(), session_.memory(), config_.train.ignore_memory_estimate);
   const std::int64_t total_steps = session_.total_steps();
   if (world_.rank() == 0) metrics_.emplace(config_.output, state_.step + 1);
   progress_ = std::make_unique<Progress>("pretrain", static_cast<std::uint64_t>(total_steps), "steps");

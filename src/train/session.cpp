@@ -8,8 +8,10 @@
 #include <terramill/core/log.hpp>
 #include <terramill/core/trace.hpp>
 #include <terramill/parallel/bucket_size.hpp>
+#include <terramill/parallel/deterministic.hpp>
 #include <terramill/parallel/device.hpp>
 #include <terramill/parallel/device_peak.hpp>
+#include <terramill/train/staging.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,8 +20,10 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <malloc.h>
 #include <torch/torch.h>
@@ -47,9 +51,8 @@ std::unique_ptr<Task> make_task(const parallel::Mesh& mesh, const PretrainConfig
   return std::make_unique<MpmaeTask>(mesh, config, fit_to_corpus(config.model, manifest, tiles), dtype);
 }
 
-parallel::ReductionOptions reduction_of(const parallel::Mesh& mesh, const TrainOptions& options) {
-  return {parallel::parse_reduction(options.reduction), options.zero,
-          parallel::bucket_bytes(mesh, options.bucket),
+parallel::ReductionOptions reduction_of(const TrainOptions& options, std::int64_t bucket_bytes) {
+  return {parallel::parse_reduction(options.reduction), options.zero, bucket_bytes,
           options.reduction_dtype == "bfloat16" ? at::kBFloat16 : at::kFloat};
 }
 
@@ -84,14 +87,16 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
       manifest_(corpus::read_manifest(config.corpus)),
       task_(make_task(mesh_, config, manifest_, dtype_)),
       placements_(task_->placements()),
-      loader_(config.corpus, task_->requests(), with_crop(config.loader, task_->window())),
+      loader_(config.corpus, task_->requests(), with_crop(config.loader, task_->window()),
+              memory_for(mesh_.device())),
       shape_{config.train.micro_batch_size, config.train.micro_batches},
       feed_(mesh_.dp_comm(), config.corpus, loader_, config.sampling, config.plan, shape_, seed_of(config)),
       gradients_(mesh_, parallel::by_sharing(task_->groups(), placements_),
-                 reduction_of(mesh_, config.train)),
+                 reduction_of(config.train, parallel::bucket_bytes(mesh_, config.train.bucket))),
       optimiser_(gradients_,
                  {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}) {
   const TrainOptions& t = config.train;
+  if (t.deterministic) parallel::require_determinism(mesh_.device());
   const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
   total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
   task_->set_length(total_steps_, static_cast<std::int64_t>(feed_.steps_per_epoch()));
@@ -137,6 +142,15 @@ std::vector<checkpoint::StateTensor> Session::state_tensors() {
     state.push_back(checkpoint::whole_state({"adam.step." + name, optimiser_.steps(i)}, all));
   }
   return state;
+}
+
+MemoryEstimate Session::memory() const {
+  MemoryEstimate estimate =
+      estimate_memory(gradients_, optimiser_, task_->state(),
+                      reduction_of(config_.train, gradients_.bucket_bytes()), shape_.micro_batches);
+  estimate.activations = task_->activation_bytes();
+  estimate.input = static_cast<std::int64_t>(loader_.buffer_bytes(shape_.micro_batch_size));
+  return estimate;
 }
 
 std::int64_t Session::parameters() const {
@@ -211,8 +225,12 @@ StepResult Session::step() {
   std::vector<double> mine;  // the losses of each micro-batch, and its operations
   gradients_.begin_step(shape_.micro_batches);
   task_->begin_step(shape_.micro_batches);
+  // A GPU computes one micro-batch while the next is copied.
+  const bool ahead = mesh_.device().is_cuda();
+  std::optional<loader::MicroBatch> next;
   for (int m = range.begin; m < range.end; ++m) {
-    const loader::MicroBatch loaded = feed_.next();
+    const loader::MicroBatch loaded = next ? *std::exchange(next, std::nullopt) : feed_.next();
+    if (ahead && m + 1 < range.end) task_->stage(next.emplace(feed_.next()));
     require_same_tiles(mesh_, loaded);
     gradients_.begin_micro_batch(m);
     trace::Span part("micro-batch", "compute");

@@ -10,6 +10,7 @@
 #include <terramill/parallel/gradient_buffer.hpp>
 #include <terramill/parallel/mesh.hpp>
 #include <terramill/train/epoch_feed.hpp>
+#include <terramill/train/memory_estimate.hpp>
 #include <terramill/train/pretrain_config.hpp>
 #include <terramill/train/step_phases.hpp>
 #include <terramill/train/task.hpp>
@@ -62,6 +63,8 @@ class Session {
   std::int64_t total_steps() const noexcept { return total_steps_; }
   /// Trained scalars of the model.
   std::int64_t parameters() const;
+  /// What this rank needs, the program itself left out.
+  MemoryEstimate memory() const;
   /// What of all that a checkpoint keeps is here, by name. Reading into the tensors restores it. Waits for
   /// parameters that are on their way.
   std::vector<checkpoint::StateTensor> state_tensors();

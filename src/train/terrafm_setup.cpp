@@ -1,5 +1,6 @@
 #include <terramill/core/error.hpp>
 #include <terramill/corpus/index.hpp>
+#include <terramill/train/staging.hpp>
 #include <terramill/train/terrafm_task.hpp>
 
 #include <algorithm>
@@ -162,14 +163,13 @@ TerrafmSetup fit_terrafm(const PretrainConfig& config, const corpus::Manifest& m
 }
 
 model::SensorImages sensor_images(const loader::MicroBatch& loaded, const TerrafmSetup& setup,
-                                  c10::Device device, at::ScalarType dtype) {
+                                  c10::Device device, at::ScalarType dtype, std::vector<at::Tensor> blocks) {
   const torch::NoGradGuard no_grad;
   model::SensorImages result;
   result.present = at::zeros({loaded.size(), static_cast<std::int64_t>(model::kSensors)}, at::kBool);
-  std::vector<at::Tensor> blocks;
-  for (const loader::Block& block : loaded.blocks) {
-    blocks.push_back(
-        at::from_blob(block.floats.data(), block.shape, at::kFloat).to(device, dtype, false, true));
+  if (blocks.empty()) blocks = host_blocks(loaded);
+  for (at::Tensor& block : blocks) {
+    block = block.to(device, dtype, /*non_blocking=*/false, /*copy=*/block.is_cpu());
   }
   for (const SensorSource& source : setup.sources) {
     const at::Tensor& block = blocks.at(source.request);

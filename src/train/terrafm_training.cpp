@@ -1,7 +1,11 @@
 #include "terrafm_training.hpp"
 
+#include "compute_form.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/core/trace.hpp>
+#include <terramill/model/activation_memory.hpp>
+#include <terramill/model/precision.hpp>
 #include <terramill/train/multi_crop.hpp>
 
 #include <algorithm>
@@ -18,9 +22,10 @@ model::DinoHeadConfig head_of(const PretrainConfig& config, const TerrafmSetup& 
   return {setup.model.embed_dim, o.hidden_dim, o.bottleneck_dim, o.out_dim, o.norm_last_layer};
 }
 
-DinoRecipe recipe_of(const DinoOptions& o) {
-  return {o.student_temperature, o.centre_momentum, o.high_centre_momentum, o.centre_share, o.clip,
-          o.freeze_last_layer};
+DinoRecipe recipe_of(const PretrainConfig& config) {
+  const DinoOptions& o = config.dino;
+  return {o.student_temperature, o.centre_momentum,      o.high_centre_momentum, o.centre_share, o.clip,
+          o.freeze_last_layer,   config.train.bfloat16()};
 }
 
 std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
@@ -42,8 +47,9 @@ TerrafmTask::TerrafmTask(const parallel::Mesh& mesh, const PretrainConfig& confi
       config_(config),
       setup_(std::move(setup)),
       dtype_(dtype),
+      staging_(mesh.device()),
       frequent_(mesh.world(), config.corpus, config.dino.high_share),
-      trainer_(mesh, setup_.model, head_of(config, setup_), recipe_of(config.dino),
+      trainer_(mesh, setup_.model, head_of(config, setup_), recipe_of(config),
                parallel::parse_reduction(config.train.reduction), seed_of(config), dtype),
       drop_rates_(model::drop_path_rates(setup_.model)) {
   trainer_.student().backbone->recompute_blocks(config.train.activation_checkpointing);
@@ -85,8 +91,9 @@ double TerrafmTask::temperature_at(std::int64_t step) const {
 }
 
 DinoViews TerrafmTask::views_of(const loader::MicroBatch& loaded, std::uint64_t epoch, std::int64_t step,
-                                int index) const {
-  const model::SensorImages tiles = sensor_images(loaded, setup_, mesh_.device(), dtype_);
+                                int index) {
+  const model::SensorImages tiles =
+      sensor_images(loaded, setup_, mesh_.device(), dtype_, staging_.take(loaded));
   SensorPlan::Choice available{};
   for (std::size_t s = 0; s < model::kSensors; ++s) available[s] = tiles.images[s].defined();
   const SensorPlan plan = draw_sensor_plan(available, 2 + config_.dino.local_crops,
@@ -151,7 +158,34 @@ void TerrafmTask::after_update(std::int64_t step) {
 
 at::Tensor TerrafmTask::features(const loader::MicroBatch& loaded) {
   const torch::NoGradGuard no_grad;
+  const model::Bfloat16Scope precision(mesh_.device().type(), config_.train.bfloat16());
   return trainer_.teacher().backbone->forward(sensor_images(loaded, setup_, mesh_.device(), dtype_));
+}
+
+std::int64_t TerrafmTask::activation_bytes() const {
+  const DinoOptions& o = config_.dino;
+  const model::ComputeForm form = compute_form(config_.train, mesh_);
+  const std::int64_t samples = config_.train.micro_batch_size, global = config_.model.image_size;
+  const std::int64_t local = o.local_size, window = setup_.window;
+  std::vector<model::Sensor> sensors;
+  std::int64_t bands = 0;
+  for (const SensorSource& source : setup_.sources) {
+    if (std::find(sensors.begin(), sensors.end(), source.sensor) != sensors.end()) continue;
+    sensors.push_back(source.sensor);
+    bands += model::kSensorBands[static_cast<std::size_t>(source.sensor)];
+  }
+  // Tiles as they come and without missing values; the views of student and teacher.
+  const std::int64_t pixels = 2 * window * window + 4 * global * global + o.local_crops * local * local;
+  const model::ActivationBytes large =
+      model::terrafm_activations(setup_.model, 2 * samples, global, sensors, form);
+  const model::ActivationBytes small =
+      model::terrafm_activations(setup_.model, o.local_crops * samples, local, sensors, form);
+  const model::ActivationBytes head =
+      model::dino_activations(samples, 2 + o.local_crops, o.hidden_dim, o.bottleneck_dim, o.out_dim, form);
+  const std::int64_t rows = config_.train.reduction == "exact" ? config_.train.micro_batches : 1;
+  const std::int64_t sums = rows * 2 * o.out_dim * form.element / form.tp;
+  return samples * bands * pixels * form.element + large.kept + small.kept + head.kept + sums +
+         std::max({large.transient, small.transient, head.transient});
 }
 
 std::string TerrafmTask::description() const {

@@ -4,6 +4,7 @@
 #include <terramill/train/dino_trainer.hpp>
 #include <terramill/train/frequent_classes.hpp>
 #include <terramill/train/schedule.hpp>
+#include <terramill/train/staging.hpp>
 #include <terramill/train/task.hpp>
 #include <terramill/train/terrafm_task.hpp>
 
@@ -31,6 +32,7 @@ class TerrafmTask final : public Task {
   void set_length(std::int64_t total_steps, std::int64_t steps_per_epoch) override;
   std::vector<std::string> losses() const override { return {"loss"}; }
   void begin_step(int micro_batches) override { trainer_.begin_step(micro_batches); }
+  void stage(const loader::MicroBatch& next) override { staging_.begin(next); }
   std::vector<double> train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) override;
   model::Flops flops() const override { return flops_; }
   std::vector<double> evaluate(const loader::MicroBatch& loaded, int index) override;
@@ -38,6 +40,7 @@ class TerrafmTask final : public Task {
   void after_update(std::int64_t step) override;
   Scalars scalars() const override { return scalars_; }
   at::Tensor features(const loader::MicroBatch& loaded) override;
+  std::int64_t activation_bytes() const override;
   std::string description() const override;
   Json about() const override;
 
@@ -46,13 +49,13 @@ class TerrafmTask final : public Task {
   model::Flops flops_of(const DinoViews& views) const;
   std::int64_t epoch_of(std::int64_t step) const { return step / steps_per_epoch_; }
   double temperature_at(std::int64_t step) const;
-  DinoViews views_of(const loader::MicroBatch& loaded, std::uint64_t epoch, std::int64_t step,
-                     int index) const;
+  DinoViews views_of(const loader::MicroBatch& loaded, std::uint64_t epoch, std::int64_t step, int index);
 
   const parallel::Mesh& mesh_;
   const PretrainConfig& config_;
   TerrafmSetup setup_;
   at::ScalarType dtype_;
+  Staging staging_;
   FrequentTiles frequent_;
   DinoTrainer trainer_;
   std::vector<double> drop_rates_;

@@ -105,6 +105,10 @@ class Loader {
   /// Per request the band names given out, in order.
   const std::vector<std::vector<std::string>>& bands() const noexcept;
 
+  /// Bytes of the buffers for micro-batches of `micro_batch` tiles, at most: those read ahead, and the one
+  /// given out.
+  std::size_t buffer_bytes(int micro_batch) const;
+
   /// Starts reading ahead. What is left of earlier work is dropped.
   void start(Work work);
   /// The next micro-batch in order; empty after the last. Blocks until it is whole. IntegrityError, with the

@@ -34,6 +34,7 @@ struct DinoRecipe {
   double centre_share = 0.8;           ///< alpha; 1: plain DINO
   double clip = 3;                     ///< per-parameter gradient norm; 0: none
   std::int64_t freeze_last_layer = 1;  ///< epochs
+  bool bfloat16 = false;               ///< the type of products, model::Bfloat16Scope
 };
 
 /// One micro-batch of views, view-major: rows [v B, (v + 1) B) are view v of the B samples.

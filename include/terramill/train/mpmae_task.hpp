@@ -36,10 +36,10 @@ MpmaeSetup fit_to_corpus(const ModelOptions& options, const corpus::Manifest& ma
 
 /// Makes the model's batch of a loaded micro-batch. Values are copied to `device` and converted to `dtype`.
 /// The mask of a sample is drawn from Philox(seed, kMask, tile key, epoch and position): the same whoever
-/// computes it.
+/// computes it. `blocks`: those of `loaded`, where they are tensors already (Staging::take).
 model::MpmaeBatch make_batch(const loader::MicroBatch& loaded, const MpmaeSetup& setup, double mask_ratio,
                              std::uint64_t seed, std::uint64_t epoch, c10::Device device,
-                             at::ScalarType dtype);
+                             at::ScalarType dtype, std::vector<at::Tensor> blocks = {});
 
 /// The total and every target's loss of a micro-batch.
 std::vector<double> losses_of(const model::MpmaeOutput& output);

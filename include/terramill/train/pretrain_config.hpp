@@ -75,13 +75,17 @@ struct TrainOptions {
   double min_lr = 0;
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weight_decay = 0.05;
   std::int64_t seed = 0;
-  std::string precision = "float32";  ///< or "float64"
+  std::string precision = "float32";  ///< or "float64", "bf16"
+  /// Whether products are of bfloat16.
+  bool bfloat16() const { return precision == "bf16"; }
   std::string reduction = "exact";
   bool activation_checkpointing = false;
   std::string reduction_dtype = "float32";  ///< or "bfloat16", between replicas
   int tp = 1;                               ///< tensor-parallel ranks of a replica
   bool zero = false;                        ///< ZeRO-1
   std::string bucket = "25";                ///< MiB, or "auto"
+  bool deterministic = false;               ///< of CUDA; the CPU always is
+  bool ignore_memory_estimate = false;      ///< go on where the estimate exceeds the memory
   std::string device = "auto";
   std::string peak = "auto";        ///< FLOP/s that MFU is measured by: parallel::peak_of
   int intra_op_threads = 1;         ///< of LibTorch, per rank

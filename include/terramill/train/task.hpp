@@ -63,6 +63,8 @@ class Task {
 
   /// Begins a global batch.
   virtual void begin_step(int micro_batches) = 0;
+  /// Starts to copy a micro-batch to the GPU, that `train` is given after another; it must live until then.
+  virtual void stage(const loader::MicroBatch& next) = 0;
   /// Forward and one backward pass. Returns the losses.
   virtual std::vector<double> train(const loader::MicroBatch& loaded, const MicroBatchPlace& place) = 0;
   /// Floating-point operations of the micro-batch that `train` computed last, by the model's definition
@@ -80,6 +82,9 @@ class Task {
 
   /// One frozen feature vector per tile, [B, d], for kNN during the run.
   virtual at::Tensor features(const loader::MicroBatch& loaded) = 0;
+
+  /// Bytes that computing one micro-batch needs at its peak besides weights and gradients: an estimate.
+  virtual std::int64_t activation_bytes() const = 0;
 
   /// One line for the log, and what run.json keeps of the model.
   virtual std::string description() const = 0;

@@ -45,8 +45,10 @@ TerrafmSetup fit_terrafm(const PretrainConfig& config, const corpus::Manifest& m
 
 /// Whole tiles as the encoder takes them: missing values are 0, the mean; `present` says which sensors each
 /// tile has. A sensor that no tile of the micro-batch has is undefined; a tile without any sensor is given
-/// one of zeros, the first of the micro-batch's.
+/// one of zeros, the first of the micro-batch's. `blocks`: those of `loaded`, where they are tensors already
+/// (Staging::take).
 model::SensorImages sensor_images(const loader::MicroBatch& loaded, const TerrafmSetup& setup,
-                                  c10::Device device, at::ScalarType dtype);
+                                  c10::Device device, at::ScalarType dtype,
+                                  std::vector<at::Tensor> blocks = {});
 
 }  // namespace terramill::train

@@ -1,5 +1,6 @@
 """Each configuration or checkpoint that cannot be right is refused, with its own message and exit code."""
 
+import os
 import pathlib
 import shutil
 import tempfile
@@ -40,6 +41,12 @@ def main():
         refused(["global batch"], "--train.micro_batch_size", "400", output="new")
         refused(["manifest.json"], "--corpus", scratch / "nowhere", code=1, output="new",
                 base=tuple(SMALL_MODEL + RECIPE))
+        os.environ["SLURM_MEM_PER_NODE"] = "64"  # MiB
+        refused(["SLURM_MEM_PER_NODE 64.0 MiB", "activations", "train.activation_checkpointing", "train.micro_batch_size"],
+                output="new")
+        run("pretrain", "--corpus", corpus, "--output", scratch / "dared", *SMALL_MODEL, *RECIPE, "--train.steps", "2",
+            "--train.ignore_memory_estimate", "true")
+        del os.environ["SLURM_MEM_PER_NODE"]
         refused(["cannot", "/proc/nothing"], "--output", "/proc/nothing/run", code=1)
 
         checkpoint = newest_checkpoint(scratch / "run")
