@@ -50,12 +50,14 @@ class MpiCollectives {
   /// Calls `job(offset in bytes, count)` for pieces of [0, count).
   template <typename F>
   void in_pieces(std::int64_t count, MpiElement element, F job) const;
+  void exchange_and_sum(std::byte* data, std::int64_t count, MpiElement element, MPI_Op op) const;
+  void reserve(std::size_t bytes) const;
   void send(const std::byte* data, std::int64_t count, MpiElement element, int to) const;
   void receive(std::byte* data, std::int64_t count, MpiElement element, int from) const;
 
   mpi::Communicator comm_;
   std::int64_t max_count_;
-  mutable std::vector<std::byte> received_;  ///< of reduce_scatter, kept
+  mutable std::vector<std::byte> received_;  ///< of sums, kept
 };
 
 }  // namespace terramill::parallel
