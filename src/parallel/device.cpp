@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include <ATen/Context.h>
+
 namespace terramill::parallel {
 
 bool cuda_available() { return gpu_count() > 0; }
@@ -27,6 +29,8 @@ c10::Device select_device(const std::string& name, const mpi::Communicator& comm
   if (fewest == 0) return c10::Device(c10::kCPU);
   const int index = local % gpus;
   use_gpu(index);
+  // cuDNN would round what float32 convolutions multiply to 10 bits.
+  at::globalContext().setAllowTF32CuDNN(false);
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 

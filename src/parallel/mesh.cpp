@@ -29,19 +29,27 @@ int checked(int tp, int ranks) {
   return tp;
 }
 
-TensorGroup group_over(const mpi::Communicator& comm, c10::Device device) {
-  if (comm.size() == 1) return {};
-  return {make_process_group(comm, device, "tp"), comm.rank(), comm.size()};
+/// The device, once c10d knows how its NCCL groups shall be.
+c10::Device prepared(c10::Device device, const NcclOptions& options, const mpi::Communicator& world) {
+  prepare_nccl(options, world, device);
+  return device;
 }
 
 }  // namespace
 
-Mesh::Mesh(const mpi::Communicator& world, c10::Device device, int tp)
+Mesh::Mesh(const mpi::Communicator& world, c10::Device device, int tp, const NcclOptions& nccl)
     : world_(world.duplicate()),
-      device_(device),
+      device_(prepared(device, nccl, world_)),
       dp_comm_(world.split(world.rank() % checked(tp, world.size()), world.rank())),
-      tp_comm_(world.split(world.rank() / tp, world.rank())),
-      dp_group_(make_process_group(dp_comm_, device, "dp")),
-      tensor_group_(group_over(tp_comm_, device)) {}
+      tp_comm_(world.split(world.rank() / tp, world.rank())) {
+  GroupOptions options{.axis = "dp", .world_rank = world.rank(), .timeout = nccl.timeout};
+  // Groups that hang tell all ranks by the store that they share.
+  if (device.is_cuda()) options.store = make_store(world_);
+  dp_group_ = make_process_group(dp_comm_, device, options);
+  if (tp == 1) return;
+  options.axis = "tp";
+  options.high_priority = true;  // the layers wait for it; gradients have time until the step's end
+  tensor_group_ = {make_process_group(tp_comm_, device, options), tp_comm_.rank(), tp_comm_.size()};
+}
 
 }  // namespace terramill::parallel

@@ -20,8 +20,12 @@ void use_gpu(int index) { refuse("GPU " + std::to_string(index)); }
 
 std::string gpu_name(int index) { refuse("GPU " + std::to_string(index)); }
 
+void require_gpu(c10::Device device) { refuse(device.str()); }
+
+std::array<std::uint64_t, 2> gpu_identity(int index) { refuse("GPU " + std::to_string(index)); }
+
 c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10d::Store>& /*store*/,
-                                                    int /*rank*/, int /*size*/, c10::Device device) {
+                                                    const NcclGroup& /*group*/, c10::Device device) {
   refuse(device.str());
 }
 

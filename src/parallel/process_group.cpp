@@ -4,12 +4,14 @@
 #include <terramill/parallel/mpi_backend.hpp>
 #include <terramill/parallel/process_group.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <limits>
 #include <string>
 
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 namespace terramill::parallel {
@@ -35,7 +37,7 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const std::string& host, std::uint16_
 
 }  // namespace
 
-c10::intrusive_ptr<c10d::Store> make_store(const mpi::Communicator& comm) {
+StorePtr make_store(const mpi::Communicator& comm) {
   c10::intrusive_ptr<c10d::TCPStore> store;
   // Where all ranks share a node, its name need not resolve.
   const bool one_node = comm.min(comm.split_node().size()) == comm.size();
@@ -50,21 +52,52 @@ c10::intrusive_ptr<c10d::Store> make_store(const mpi::Communicator& comm) {
   return store;
 }
 
+namespace {
+
+/// NCCL's part of a group over `comm`.
+c10::intrusive_ptr<c10d::Backend> make_nccl(const mpi::Communicator& comm, c10::Device device,
+                                            const GroupOptions& options, const StorePtr& store) {
+  mpi::all_or_none(comm, [&] { require_gpu(device); });
+  const auto gpus = comm.all_gather(gpu_identity(device.index()));
+  for (std::size_t i = 0; i < gpus.size(); ++i) {
+    if (std::find(gpus.begin(), gpus.begin() + static_cast<std::ptrdiff_t>(i), gpus[i]) ==
+        gpus.begin() + static_cast<std::ptrdiff_t>(i)) {
+      continue;
+    }
+    throw UsageError(
+        "two ranks share a GPU, which NCCL cannot",
+        {"start NCCL", device.str(), "start one rank per GPU: --ntasks-per-node = --gpus-per-node"});
+  }
+  NcclGroup group{comm.rank(), comm.size(),           options.axis,   options.axis,
+                  {},          options.high_priority, options.timeout};
+  const int own = options.world_rank < 0 ? comm.rank() : options.world_rank;
+  for (const int rank : comm.all_gather(own)) group.world_ranks.push_back(static_cast<std::uint64_t>(rank));
+  // Groups of one axis have the description in common, not the name.
+  group.name.append("-").append(std::to_string(group.world_ranks.front()));
+  c10::intrusive_ptr<c10d::Backend> nccl;
+  mpi::all_or_none(comm, [&] {
+    nccl = make_nccl_backend(c10::make_intrusive<c10d::PrefixStore>(group.name, store), group, device);
+  });
+  return nccl;
+}
+
+}  // namespace
+
 ProcessGroupPtr make_process_group(const mpi::Communicator& comm, c10::Device device,
-                                   const std::string& name) {
+                                   const GroupOptions& options) {
   using Group = c10d::ProcessGroup;
   ProcessGroupPtr group;
   c10::intrusive_ptr<c10d::Backend> nccl;
   if (device.is_cuda()) {
-    const auto store = make_store(comm);
-    mpi::all_or_none(comm, [&] { nccl = make_nccl_backend(store, comm.rank(), comm.size(), device); });
+    const StorePtr store = options.store ? options.store : make_store(comm);
+    nccl = make_nccl(comm, device, options, store);
     group = c10::make_intrusive<Group>(store, comm.rank(), comm.size());
   } else {
     group = c10::make_intrusive<Group>(comm.rank(), comm.size());
   }
   group->setBackend(c10::kCPU, Group::BackendType::MPI,
-                    c10::intrusive_ptr<c10d::Backend>(
-                        c10::make_intrusive<MpiBackend>(comm, std::numeric_limits<int>::max(), name)));
+                    c10::intrusive_ptr<c10d::Backend>(c10::make_intrusive<MpiBackend>(
+                        comm, std::numeric_limits<int>::max(), options.axis)));
   group->setDefaultBackend(Group::BackendType::MPI);
   if (nccl) {
     group->setBoundDeviceId(device);

@@ -160,6 +160,13 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
             "on GPUs, only operations that repeat their bits; needs CUBLAS_WORKSPACE_CONFIG=:4096:8");
   table.add("train.ignore_memory_estimate", &o.ignore_memory_estimate,
             "begin although the estimate says that memory will not do");
+  table.add("train.collective_timeout", &o.collective_timeout,
+            "on GPUs: end the process whose collective takes longer; 0: c10d's 600", "seconds");
+  table.add("train.flight_recorder", &o.flight_recorder,
+            "on GPUs: write the latest collectives, so many, to OUTPUT/flight-recorder when one fails or "
+            "hangs; 0: as c10d does by itself",
+            "collectives");
+  table.add("train.nan_check", &o.nan_check, "on GPUs: end the process that sends a NaN to others");
   table.add("train.device", &o.device, "where to compute", "", {"auto", "cpu", "cuda"});
   table.add(
       "train.peak", &o.peak,
@@ -192,6 +199,9 @@ const std::set<std::string>& operational_options() {
                                               "train.bucket",
                                               "train.deterministic",
                                               "train.ignore_memory_estimate",
+                                              "train.collective_timeout",
+                                              "train.flight_recorder",
+                                              "train.nan_check",
                                               "train.device",
                                               "train.reduction",
                                               "train.peak",
@@ -372,6 +382,8 @@ void validate(const PretrainConfig& config) {
   demand(t.tp >= 1, "train.tp", "at least 1");
   demand(t.reduction_dtype == "float32" || t.reduction == "fast", "train.reduction_dtype",
          "float32 where train.reduction is exact");
+  demand(t.collective_timeout >= 0, "train.collective_timeout", "0 or more");
+  demand(t.flight_recorder >= 0, "train.flight_recorder", "0 or more");
   demand(t.intra_op_threads >= 1, "train.intra_op_threads", "at least 1");
   demand(t.validate_every >= 0, "train.validate_every", "0 or more");
   demand(t.validation_tiles >= 0, "train.validation_tiles", "0 or more");

@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -68,6 +69,20 @@ void require_same_tiles(const parallel::Mesh& mesh, const loader::MicroBatch& lo
                  "look for I/O errors of the node in the log, and resume from the newest checkpoint"});
 }
 
+/// NCCL's groups learn at their making whether they must repeat their bits.
+c10::Device device_of(const mpi::Communicator& world, const TrainOptions& options) {
+  const c10::Device device = parallel::select_device(options.device, world);
+  if (options.deterministic) parallel::require_determinism(device);
+  return device;
+}
+
+parallel::NcclOptions nccl_of(const PretrainConfig& config) {
+  const TrainOptions& t = config.train;
+  const std::filesystem::path run(config.output);
+  return {std::chrono::seconds(t.collective_timeout), t.flight_recorder,
+          config.output.empty() ? run : run / "flight-recorder", t.nan_check};
+}
+
 std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
 
 }  // namespace
@@ -83,7 +98,7 @@ void prepare_process(const PretrainConfig& config) {
 Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
     : config_(config),
       dtype_(config.train.precision == "float64" ? at::kDouble : at::kFloat),
-      mesh_(world, parallel::select_device(config.train.device, world), config.train.tp),
+      mesh_(world, device_of(world, config.train), config.train.tp, nccl_of(config)),
       manifest_(corpus::read_manifest(config.corpus)),
       task_(make_task(mesh_, config, manifest_, dtype_)),
       placements_(task_->placements()),
@@ -96,7 +111,6 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
       optimiser_(gradients_,
                  {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}) {
   const TrainOptions& t = config.train;
-  if (t.deterministic) parallel::require_determinism(mesh_.device());
   const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
   total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
   task_->set_length(total_steps_, static_cast<std::int64_t>(feed_.steps_per_epoch()));

@@ -25,6 +25,18 @@ inline std::filesystem::path shared_folder() {
   return std::filesystem::path(source != nullptr ? source : ".") / ".." / "shared";
 }
 
+/// Where the models under test compute: $TERRAMILL_TEST_DEVICE, else the CPU.
+inline at::Device test_device() {
+  static const at::Device device = [] {
+    const char* given = std::getenv("TERRAMILL_TEST_DEVICE");
+    const at::Device chosen(given != nullptr ? given : "cpu");
+    // cuDNN would round what float32 convolutions multiply to 10 bits.
+    if (chosen.is_cuda()) at::globalContext().setAllowTF32CuDNN(false);
+    return chosen;
+  }();
+  return device;
+}
+
 /// A folder of parity vectors with its manifest.json.
 class VectorSet {
  public:
@@ -71,7 +83,8 @@ class Vectors {
   at::ScalarType dtype() const { return precision_ == "float64" ? at::kDouble : at::kFloat; }
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
 
-  at::Tensor raw(const std::string& name) const { return checkpoint::read_tensor(file_, name); }
+  /// On the device under test.
+  at::Tensor raw(const std::string& name) const { return stored(name).to(test_device()); }
   /// In the precision of the run.
   at::Tensor real(const std::string& name) const { return raw(name).to(dtype()); }
 
@@ -88,7 +101,7 @@ class Vectors {
     const std::string role = set_.entry(file_name_).at("tensors").at(name).at("role").get<std::string>();
     const Json& tolerances = set_.entry(file_name_).at("tolerance").at(precision_);
     if (!tolerances.contains(role)) return {};
-    const at::Tensor expected = raw(name).to(at::kDouble).reshape(-1);
+    const at::Tensor expected = stored(name).to(at::kDouble).reshape(-1);
     const at::Tensor values = got.detach().to(at::kCPU, at::kDouble).reshape(-1);
     if (expected.numel() != values.numel()) return file_name_ + " " + name + ": another number of elements";
     const at::Tensor missing = expected.isnan();
@@ -105,6 +118,8 @@ class Vectors {
   }
 
  private:
+  at::Tensor stored(const std::string& name) const { return checkpoint::read_tensor(file_, name); }
+
   const VectorSet& set_;
   std::string file_name_, precision_;
   checkpoint::SafetensorsReader file_;

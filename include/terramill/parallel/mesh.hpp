@@ -1,6 +1,7 @@
 #pragma once
 
 #include <terramill/mpi/communicator.hpp>
+#include <terramill/parallel/nccl_options.hpp>
 #include <terramill/parallel/process_group.hpp>
 #include <terramill/parallel/tensor_group.hpp>
 
@@ -22,8 +23,9 @@ MicroBatchRange micro_batch_range(int replica, int replicas, int micro_batches);
 /// replica * tp + tp_rank.
 class Mesh {
  public:
-  /// UsageError when `tp` is not positive or does not divide the ranks. Collective.
-  Mesh(const mpi::Communicator& world, c10::Device device, int tp = 1);
+  /// UsageError when `tp` is not positive or does not divide the ranks, or where NCCL's options are given
+  /// for a CPU. Collective.
+  Mesh(const mpi::Communicator& world, c10::Device device, int tp = 1, const NcclOptions& nccl = {});
 
   int dp() const noexcept { return dp_comm_.size(); }
   int tp() const noexcept { return tensor_group_.size(); }

@@ -6,6 +6,7 @@
 #include <ATen/cuda/CUDAContext.h>
 #include <cuda_runtime_api.h>
 #include <torch/csrc/distributed/c10d/NCCLUtils.hpp>
+#include <torch/csrc/distributed/c10d/Utils.hpp>
 #endif
 
 namespace terramill::cli {
@@ -17,6 +18,23 @@ namespace {
 /// CUDA's "13000" as "13.0".
 std::string version_text(int number) {
   return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
+/// Pairs of GPUs of which one can read the other's memory; a pair that cannot tell counts as none.
+int peer_pairs(int devices) {
+  int pairs = 0;
+  for (int a = 0; a < devices; ++a) {
+    for (int b = 0; b < devices; ++b) {
+      int can = 0;
+      if (a != b && cudaDeviceCanAccessPeer(&can, a, b) == cudaSuccess) pairs += can;
+    }
+  }
+  return pairs;
+}
+
+/// What c10d's flight recorder keeps by the environment as it is (names and number of LibTorch 2.11).
+int recorded_collectives() {
+  return c10d::getCvarInt({"TORCH_FR_BUFFER_SIZE", "TORCH_NCCL_TRACE_BUFFER_SIZE"}, 2000);
 }
 
 }  // namespace
@@ -35,6 +53,7 @@ Finding check_cuda() {
                    {"runtime", version_text(runtime)},
                    {"driver", driver == 0 ? Json() : Json(version_text(driver))},
                    {"nccl", nccl},
+                   {"flight_recorder", recorded_collectives()},
                    {"devices", Json::array()}};
   if (devices == 0) {
     finding.verdict = Verdict::kWarning;
@@ -53,6 +72,13 @@ Finding check_cuda() {
         {{"name", properties->name},
          {"memory_bytes", properties->totalGlobalMem},
          {"capability", std::to_string(properties->major) + "." + std::to_string(properties->minor)}});
+  }
+  if (devices > 1) {
+    const int pairs = peer_pairs(devices), all = devices * (devices - 1);
+    finding.facts["peer_pairs"] = pairs;
+    finding.value += pairs == all ? ", peer access between all"
+                     : pairs == 0 ? ", no peer access"
+                                  : ", peer access between some";
   }
   return finding;
 }

@@ -3,11 +3,16 @@
 #include <terramill/parallel/mesh.hpp>
 #include <terramill/parallel/process_group.hpp>
 
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <torch/csrc/distributed/c10d/FlightRecorder.hpp>
 #include <torch/torch.h>
+#include <unistd.h>
 
 namespace terramill::parallel {
 namespace {
@@ -60,6 +65,45 @@ TEST(ProcessGroup, NcclSumsOnGpus) {
   std::vector<at::Tensor> tensors{torch::ones({1000}, at::device(device))};
   group->allreduce(tensors)->wait();
   EXPECT_TRUE(tensors[0].eq(world.size()).all().item<bool>());
+}
+
+TEST(ProcessGroup, NcclGroupsOfBothAxesSumOnGpus) {
+  const mpi::Communicator world = mpi::Communicator::world();
+  if (cuda_device_count() < world.size()) GTEST_SKIP() << "fewer GPUs than ranks";
+  if (world.size() % 2 != 0) GTEST_SKIP() << "needs pairs of ranks";
+  const Mesh mesh(world, select_device("cuda", world), 2);
+  at::Tensor pair = torch::full({1000}, mesh.tp_rank() + 1, at::device(mesh.device()));
+  mesh.tensor_group().sum_in_place(pair);
+  EXPECT_TRUE(pair.eq(3).all().item<bool>());
+  std::vector<at::Tensor> tensors{torch::ones({1000}, at::device(mesh.device()))};
+  mesh.dp_group()->allreduce(tensors)->wait();
+  EXPECT_TRUE(tensors[0].eq(mesh.dp()).all().item<bool>());
+}
+
+TEST(NcclOptions, AreRefusedOnTheCpu) {
+  const mpi::Communicator world = mpi::Communicator::world();
+  EXPECT_NO_THROW(Mesh(world, at::kCPU));
+  EXPECT_THROW(Mesh(world, at::kCPU, 1, {.nan_check = true}), UsageError);
+  EXPECT_THROW(Mesh(world, at::kCPU, 1, {.flight_recorder = 10}), UsageError);
+  EXPECT_THROW(Mesh(world, at::kCPU, 1, {.timeout = std::chrono::seconds(1)}), UsageError);
+}
+
+TEST(NcclOptions, LeaveWhatTheEnvironmentSaysAndNameFilesByTheRankInTheJob) {
+  const mpi::Communicator world = mpi::Communicator::world();
+  const at::Device gpu(at::kCUDA, 0);  // nothing below touches it
+  const std::string name = "terramill-flight-" + world.broadcast(std::to_string(getpid()));
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / name;
+  ASSERT_EQ(setenv("TORCH_NCCL_NAN_CHECK", "0", 1), 0);
+  unsetenv("TORCH_FR_BUFFER_SIZE");
+  unsetenv("TORCH_FR_DUMP_TEMP_FILE");
+  prepare_nccl({.flight_recorder = 77, .flight_folder = folder, .nan_check = true}, world, gpu);
+  EXPECT_STREQ(std::getenv("TORCH_NCCL_NAN_CHECK"), "0");
+  EXPECT_STREQ(std::getenv("TORCH_FR_BUFFER_SIZE"), "77");
+  // c10d asks for the writer by the rank in the group that it made first.
+  c10d::DebugInfoWriter::getWriter(0).write("record");
+  EXPECT_TRUE(std::filesystem::exists(folder / ("rank_" + std::to_string(world.rank()))));
+  world.barrier();
+  if (world.rank() == 0) std::filesystem::remove_all(folder);
 }
 
 TEST(Device, AutoFallsBackToTheCpu) {

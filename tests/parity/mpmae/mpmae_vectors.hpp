@@ -53,7 +53,7 @@ inline std::vector<std::string> parameter_names(const model::Mpmae& net) {
 /// that the config says get no gradient, the other way round; a disagreement is a FormatError.
 inline std::unique_ptr<model::Mpmae> load_model(const model::MpmaeConfig& config, const Vectors& parameters) {
   auto net = std::make_unique<model::Mpmae>(config);
-  net->to(parameters.dtype());
+  net->to(test_device(), parameters.dtype());
   const torch::NoGradGuard no_gradient;
   const auto own = net->named_parameters();
   for (const auto& parameter : own) {

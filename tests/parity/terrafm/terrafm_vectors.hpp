@@ -76,7 +76,7 @@ inline model::TerrafmConfig encoder_config(const Json& config) {
 
 /// Copies `prefix`* of `vectors` into the module. Names and shapes must agree both ways.
 inline void load(torch::nn::Module& net, const Vectors& vectors, const std::string& prefix) {
-  net.to(vectors.dtype());
+  net.to(test_device(), vectors.dtype());
   const torch::NoGradGuard no_gradient;
   const auto own = net.named_parameters();
   ASSERT_EQ(own.size(), vectors.names(prefix).size());
