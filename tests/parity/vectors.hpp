@@ -29,7 +29,8 @@ inline std::filesystem::path shared_folder() {
 inline at::Device test_device() {
   static const at::Device device = [] {
     const char* given = std::getenv("TERRAMILL_TEST_DEVICE");
-    const at::Device chosen(given != nullptr ? given : "cpu");
+    at::Device chosen(given != nullptr ? given : "cpu");
+    if (chosen.is_cuda() && !chosen.has_index()) chosen.set_index(0);
     // cuDNN would round what float32 convolutions multiply to 10 bits.
     if (chosen.is_cuda()) at::globalContext().setAllowTF32CuDNN(false);
     return chosen;
@@ -81,6 +82,7 @@ class Vectors {
   const std::string& name() const { return file_name_; }
   const Json& config() const { return set_.config(file_name_); }
   at::ScalarType dtype() const { return precision_ == "float64" ? at::kDouble : at::kFloat; }
+  at::TensorOptions options() const { return at::device(test_device()).dtype(dtype()); }
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
 
   /// On the device under test.

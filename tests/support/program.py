@@ -17,10 +17,15 @@ def skip(reason):
     sys.exit(77)
 
 
+def launcher(ranks):
+    """What starts so many ranks: $TERRAMILL_TEST_LAUNCHER or mpirun."""
+    return [*os.environ.get("TERRAMILL_TEST_LAUNCHER", "mpirun --oversubscribe").split(), "-n", str(ranks)]
+
+
 def command(arguments, ranks=1):
     """The command line that runs `terramill` on so many ranks."""
     words = [str(BINARY), *map(str, arguments)]
-    return words if ranks == 1 else ["mpirun", "--oversubscribe", "-n", str(ranks), *words]
+    return words if ranks == 1 else [*launcher(ranks), *words]
 
 
 def run(*arguments, ranks=1, code=0):

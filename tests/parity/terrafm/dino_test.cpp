@@ -18,7 +18,9 @@ std::vector<double> teacher_temperatures(const Json& config) {
   return temperatures;
 }
 
-at::Tensor no_high(const at::Tensor& teacher) { return at::zeros({teacher.size(0) / 2}, at::kBool); }
+at::Tensor no_high(const at::Tensor& teacher) {
+  return at::zeros({teacher.size(0) / 2}, at::device(test_device()).dtype(at::kBool));
+}
 
 class Dino : public TerrafmVectors {};
 
@@ -46,7 +48,7 @@ TEST_P(Dino, LossesCentresAndGradientsEqualTheOfficialOnes) {
   const Vectors vectors = open("dino_units");
   const auto temperatures = teacher_temperatures(vectors.config());
   Results results;
-  at::Tensor centre = at::zeros({1, vectors.config().at("loss_out").get<std::int64_t>()}, vectors.dtype());
+  at::Tensor centre = at::zeros({1, vectors.config().at("loss_out").get<std::int64_t>()}, vectors.options());
   for (std::size_t step = 0; step < temperatures.size(); ++step) {
     const std::string at = "loss/step" + std::to_string(step) + "/";
     const at::Tensor student = vectors.real(at + "student").clone().requires_grad_();
@@ -67,7 +69,7 @@ TEST_P(Dino, TwoRanksSharingTheirSumsHaveTheOfficialCentres) {
   const Vectors vectors = open("dino_units");
   const auto temperatures = teacher_temperatures(vectors.config());
   Results results;
-  at::Tensor centre = at::zeros({1, vectors.config().at("loss_out").get<std::int64_t>()}, vectors.dtype());
+  at::Tensor centre = at::zeros({1, vectors.config().at("loss_out").get<std::int64_t>()}, vectors.options());
   for (std::size_t step = 0; step < temperatures.size(); ++step) {
     at::Tensor sum = at::zeros({centre.size(1)}, centre.options());
     double count = 0;

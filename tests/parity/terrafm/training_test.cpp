@@ -56,7 +56,7 @@ class Run {
       const train::DinoRecipe& recipe, bool norm_last_layer, int micro_batches)
       : vectors_(vectors),
         config_(vectors.config()),
-        mesh_(world, at::kCPU),
+        mesh_(world, test_device()),
         trainer_(mesh_, encoder, head_config(config_, norm_last_layer), recipe, parallel::Reduction::kExact,
                  1, vectors.dtype()),
         gradients_(mesh_, trainer_.groups(), parallel::Reduction::kExact),
@@ -145,7 +145,7 @@ void check_dino(const mpi::Communicator& world, const VectorSet& set, const std:
       const at::Tensor global = samples_of({crops.begin(), crops.begin() + 2}, begin, end);
       views.student_global[Sensor::kS2L1c] = views.teacher[Sensor::kS2L1c] = global;
       views.student_local[Sensor::kS2L1c] = samples_of({crops.begin() + 2, crops.end()}, begin, end);
-      views.high = at::zeros({end - begin}, at::kBool);
+      views.high = at::zeros({end - begin}, at::device(test_device()).dtype(at::kBool));
       return views;
     };
     const std::int64_t epoch = it / per_epoch;
@@ -274,7 +274,7 @@ void check_terrafm(const mpi::Communicator& world, const VectorSet& set, const s
       views.student_local = sensors(plan.at("student"), 2, n_views, begin, end);
       views.teacher = sensors(plan.at("teacher"), 0, 2, begin, end);
       const auto high = c.at("high").at(s).get<std::vector<int>>();
-      views.high = at::tensor(high).to(at::kBool).slice(0, begin, end);
+      views.high = at::tensor(high).to(test_device(), at::kBool).slice(0, begin, end);
       return views;
     };
     const Step step =
