@@ -4,12 +4,16 @@
 #include <terramill/parallel/mpi_backend.hpp>
 #include <terramill/parallel/process_group.hpp>
 
-#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <set>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -58,12 +62,11 @@ namespace {
 c10::intrusive_ptr<c10d::Backend> make_nccl(const mpi::Communicator& comm, c10::Device device,
                                             const GroupOptions& options, const StorePtr& store) {
   mpi::all_or_none(comm, [&] { require_gpu(device); });
-  const auto gpus = comm.all_gather(gpu_identity(device.index()));
-  for (std::size_t i = 0; i < gpus.size(); ++i) {
-    if (std::find(gpus.begin(), gpus.begin() + static_cast<std::ptrdiff_t>(i), gpus[i]) ==
-        gpus.begin() + static_cast<std::ptrdiff_t>(i)) {
-      continue;
-    }
+  const std::array<std::uint64_t, 2> own_gpu = gpu_identity(device.index());
+  const std::vector<std::uint64_t> gpus = comm.all_gather(std::span<const std::uint64_t>(own_gpu));
+  std::set<std::pair<std::uint64_t, std::uint64_t>> distinct;
+  for (std::size_t i = 0; i < gpus.size(); i += 2) distinct.emplace(gpus[i], gpus[i + 1]);
+  if (distinct.size() < static_cast<std::size_t>(comm.size())) {
     throw UsageError(
         "two ranks share a GPU, which NCCL cannot",
         {"start NCCL", device.str(), "start one rank per GPU: --ntasks-per-node = --gpus-per-node"});

@@ -59,6 +59,7 @@ class Site:
         self.gpus = None
         self.log = None
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ["GTEST_COLOR"] = "no"
 
     def on_gpu(self):
         return self.device == "cuda"
