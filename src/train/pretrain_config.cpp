@@ -163,9 +163,7 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.collective_timeout", &o.collective_timeout,
             "on GPUs: end the process whose collective takes longer; 0: c10d's 600", "seconds");
   table.add("train.flight_recorder", &o.flight_recorder,
-            "on GPUs: write the latest collectives, so many, to OUTPUT/flight-recorder when one fails or "
-            "hangs; 0: as c10d does by itself",
-            "collectives");
+            "on GPUs: collectives to keep for OUTPUT/flight-recorder when one fails; 0: as c10d chooses");
   table.add("train.nan_check", &o.nan_check, "on GPUs: end the process that sends a NaN to others");
   table.add("train.device", &o.device, "where to compute", "", {"auto", "cpu", "cuda"});
   table.add(
