@@ -23,7 +23,8 @@ class Staging {
 
   /// Starts to copy the blocks of `batch`, which must live until work on what `take` gives has ended.
   void begin(const loader::MicroBatch& batch);
-  /// The blocks of `batch`: copies, where the copying was begun in this order, else as host_blocks gives them.
+  /// The blocks of `batch`: copies, where the copying was begun in this order, else as host_blocks gives
+  /// them.
   std::vector<at::Tensor> take(const loader::MicroBatch& batch);
 
  private:
