@@ -83,7 +83,7 @@ void DinoTrainer::install_gates() {
 
 void DinoTrainer::set_gate(std::function<void(const at::Tensor&)> wait) { wait_ = std::move(wait); }
 
-void DinoTrainer::follow(std::size_t parameter) {
+void DinoTrainer::follow(std::size_t parameter) const {
   if (behind_[parameter] == 0) return;
   const trace::Span span("teacher update", "compute");
   const torch::NoGradGuard no_grad;
@@ -93,7 +93,7 @@ void DinoTrainer::follow(std::size_t parameter) {
   behind_[parameter] = 0;
 }
 
-void DinoTrainer::settle() {
+void DinoTrainer::settle() const {
   for (std::size_t i = 0; i < followers_.size(); ++i) follow(i);
 }
 
@@ -124,6 +124,7 @@ std::vector<parallel::ParameterGroup> DinoTrainer::groups() const {
 }
 
 std::vector<parallel::NamedTensor> DinoTrainer::state() const {
+  settle();
   std::vector<parallel::NamedTensor> state;
   for (const auto& item : student_->named_parameters()) {
     state.emplace_back(checkpoint::kModelPrefix + item.key(), item.value().detach());

@@ -65,7 +65,7 @@ class DinoTrainer {
   /// Has `wait` called with each of the student's parameters before it is read.
   void set_gate(std::function<void(const at::Tensor&)> wait);
   /// Lets every parameter of the teacher follow that has not yet.
-  void settle();
+  void settle() const;
   /// Makes the teacher equal to the student.
   void copy_student();
 
@@ -90,8 +90,10 @@ class DinoTrainer {
   /// L2 norm of what is split as a centre is. Collective.
   double norm(const at::Tensor& centre) const;
   const DinoNetwork& student() const noexcept { return *student_; }
-  /// Its parameters may be behind until settle().
-  const DinoNetwork& teacher() const noexcept { return *teacher_; }
+  const DinoNetwork& teacher() const {
+    settle();
+    return *teacher_;
+  }
 
  private:
   struct Outputs {
@@ -101,7 +103,7 @@ class DinoTrainer {
                   const at::Tensor& local_keep) const;
 
   void install_gates();
-  void follow(std::size_t parameter);
+  void follow(std::size_t parameter) const;
 
   const parallel::Mesh& mesh_;
   DinoRecipe recipe_;
@@ -109,7 +111,7 @@ class DinoTrainer {
   std::shared_ptr<DinoNetwork> student_, teacher_;
   std::vector<at::Tensor> leaders_, followers_;             ///< parameters of student and teacher
   std::unordered_map<const void*, std::size_t> number_of_;  ///< of the teacher's, by identity
-  std::vector<std::uint8_t> behind_;                        ///< followers that have not followed yet
+  mutable std::vector<std::uint8_t> behind_;                ///< followers that have not followed yet
   double momentum_ = 1;
   std::function<void(const at::Tensor&)> wait_;
   at::Tensor centre_, high_centre_, student_output_, teacher_output_;
