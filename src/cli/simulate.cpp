@@ -169,17 +169,6 @@ void print_constants(std::ostream& out, const Simulator& simulator) {
   }
 }
 
-/// The name of the file that --config gives, without its ending; the model's where there is none.
-std::string config_name(const std::vector<std::string>& arguments, const train::ModelOptions& model) {
-  const std::string option = "--config";
-  std::string file;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == option && i + 1 < arguments.size()) file = arguments[i + 1];
-    if (arguments[i].starts_with(option + "=")) file = arguments[i].substr(option.size() + 1);
-  }
-  return file.empty() ? model.family + "-" + model.size : std::filesystem::path(file).stem().string();
-}
-
 }  // namespace
 
 int simulate(const Context& context, const std::vector<std::string>& arguments) {
@@ -194,7 +183,7 @@ int simulate(const Context& context, const std::vector<std::string>& arguments) 
   OptionTable table = options_of(wanted);
   if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);
-  if (wanted.name.empty()) wanted.name = config_name(arguments, wanted.config.model);
+  if (wanted.name.empty()) wanted.name = train::recipe_name(arguments, wanted.config.model);
 
   const Simulator simulator = simulator_of(wanted);
   const std::vector<Choice> choices = simulator.sweep();

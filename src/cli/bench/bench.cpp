@@ -42,17 +42,6 @@ std::string family_of(const std::vector<std::string>& arguments) {
   return bench.config.model.family;
 }
 
-/// The name of the file that --config gives, without its ending; the model's where there is none.
-std::string config_name(const std::vector<std::string>& arguments, const train::ModelOptions& model) {
-  const std::string option = "--config";
-  std::string file;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == option && i + 1 < arguments.size()) file = arguments[i + 1];
-    if (arguments[i].starts_with(option + "=")) file = arguments[i].substr(option.size() + 1);
-  }
-  return file.empty() ? model.family + "-" + model.size : std::filesystem::path(file).stem().string();
-}
-
 }  // namespace
 
 int bench(const Context& context, const std::vector<std::string>& arguments) {
@@ -62,7 +51,7 @@ int bench(const Context& context, const std::vector<std::string>& arguments) {
   if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
   mpi::require_agreement(context.world, table.values(), "options of bench");
   validate(bench.sweep);
-  if (bench.sweep.name.empty()) bench.sweep.name = config_name(arguments, bench.config.model);
+  if (bench.sweep.name.empty()) bench.sweep.name = train::recipe_name(arguments, bench.config.model);
 
   const std::filesystem::path file(bench.output);
   Sweep sweep(context.world, bench.sweep, bench.config, file);

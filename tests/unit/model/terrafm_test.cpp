@@ -1,3 +1,4 @@
+#include "refusal.hpp"
 #include "small_terrafm.hpp"
 
 #include <terramill/core/error.hpp>
@@ -65,16 +66,6 @@ void expect_samples_on_their_own(const TerrafmConfig& config, const std::vector<
   }
   expect_close({mixed}, {at::cat(single)});
   expect_close(gradients(*net, (mixed * weights).sum()), gradients(*net, (at::cat(single) * weights).sum()));
-}
-
-template <typename Action>
-std::string refusal(Action action) {
-  try {
-    action();
-  } catch (const UsageError& fault) {
-    return fault.what();
-  }
-  return "";
 }
 
 TEST(Terrafm, MixedSensorsEqualEachSamplesOwnRun) {
