@@ -40,8 +40,19 @@ RunState RunState::from_json(const Json& meta, std::int64_t step, const std::str
   return state;
 }
 
+namespace {
+
+/// Options that came after the first checkpoints, with what a checkpoint without them was made with.
+const std::map<std::string, std::string>& later_options() {
+  static const std::map<std::string, std::string> values = {{"train.reduction_dtype", "float32"}};
+  return values;
+}
+
+}  // namespace
+
 void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint) {
   std::map<std::string, std::string> before(saved.hyper_parameters.begin(), saved.hyper_parameters.end());
+  for (const auto& [name, value] : later_options()) before.emplace(name, value);
   std::string differences;
   const auto note = [&](const std::string& name, const std::string& old_value, const std::string& new_value) {
     differences +=
