@@ -24,7 +24,8 @@ FOLDER, it measures only what is missing.
   --layouts L,...     tpN or tpN+zero: N tensor-parallel ranks, ZeRO-1 (tp1); what does not divide the ranks is left out
   --scaling S         strong, weak or both (both)
   --sbatch "OPTION..." further options of sbatch, e.g. "--ntasks-per-node=4 --gpus-per-node=4 --partition=gpu"
-  --cores N           of the page: cores that all ranks shared, where nodes are parts of one machine (with --local: its own)
+  --cores N           nodes are parts of one machine of N cores: measure one layout at a time, and tell the page (with
+                      --local: this machine's)
   --wait              return when the page is made
   --dry-run           say what would be run
   BENCH OPTION        of \`terramill bench\`, e.g. --bench.repeat 5 --bench.micro_batch_size 8,16
@@ -117,10 +118,13 @@ if $local; then
 fi
 
 command -v sbatch >/dev/null || { echo "scaling: sbatch is not here: run this on a login node, or use --local" >&2; exit 1; }
-jobs=''
+jobs='' job='' turns=''
+((${#cores[@]})) && turns=%1
 for count in "${counts[@]}"; do
-  job=$(show sbatch --parsable --nodes="$count" --array="0-$((${#list[@]} - 1))" --output="$folder/logs/%x-$count-nodes-%a.log" \
-    "${sbatch[@]}" "$here/scaling.sbatch" "$folder" "$layouts" "${measure[@]}")
+  after=()
+  if [[ -n $turns && -n $job ]]; then after=("--dependency=afterany:$job"); fi
+  job=$(show sbatch --parsable --nodes="$count" --array="0-$((${#list[@]} - 1))$turns" "${after[@]}" \
+    --output="$folder/logs/%x-$count-nodes-%a.log" "${sbatch[@]}" "$here/scaling.sbatch" "$folder" "$layouts" "${measure[@]}")
   job=${job%%;*}
   if $dry; then job=JOB; fi
   jobs+=:$job

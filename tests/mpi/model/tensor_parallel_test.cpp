@@ -2,10 +2,15 @@
 #include "unit/model/small_terrafm.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/host_memory.hpp>
 #include <terramill/model/dino.hpp>
+#include <terramill/parallel/adamw.hpp>
+#include <terramill/parallel/gradient_buffer.hpp>
 #include <terramill/parallel/mesh.hpp>
 
+#include <algorithm>
 #include <functional>
+#include <initializer_list>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -184,6 +189,24 @@ TEST_F(TensorParallel, LargeModelsLeaveLittleOnEachRank) {
             << group.rank() << ": " << here / all << '\n';
   EXPECT_GT(all, 300e6);
   EXPECT_LE(here, 0.30 * all);
+
+  const bool fits = host_memory().available > std::int64_t{12} << 30;
+  if (world.min(static_cast<int>(fits)) == 0) GTEST_SKIP() << "the optimiser's state needs 12 GiB";
+  parallel::ParameterGroup every;
+  for (const torch::nn::Module* module : std::initializer_list<const torch::nn::Module*>{&encoder, &head}) {
+    for (const auto& item : module->named_parameters()) {
+      if (item.value().requires_grad()) every.parameters.emplace_back(item.key(), item.value());
+    }
+  }
+  Placements placements = placements_of(encoder);
+  placements.merge(placements_of(head));
+  const parallel::GradientBuffer gradients(mesh, parallel::by_sharing({every}, placements),
+                                           parallel::Reduction::kFast);
+  const parallel::AdamW optimiser(gradients, {});
+  const auto kept = static_cast<double>(optimiser.bytes()), undivided = 8 * all;
+  std::cout << "AdamW's moments of it: " << undivided / 1e6 << " MB, " << kept / 1e6 << " MB on rank "
+            << group.rank() << ": " << kept / undivided << '\n';
+  EXPECT_LE(kept, 0.30 * undivided);
 }
 
 TEST_F(TensorParallel, MoreRanksThanHeadsAreRefused) {
