@@ -3,6 +3,7 @@
 #include "run_trace.hpp"
 #include "sampling_record.hpp"
 #include "session.hpp"
+#include "step_vote.hpp"
 #include "validation.hpp"
 
 #include <terramill/checkpoint/checkpoint.hpp>
@@ -282,11 +283,16 @@ ExitCode Run::go() {
       config_.train.stop_after > 0 ? std::min(config_.train.stop_after, total_steps) : total_steps;
   while (state_.step < last && !stop_agreed_) {
     step();
-    stop_agreed_ = world_.max(static_cast<int>(stop_.pending())) != 0;
     const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
+    using Field = StepVote::Field;
+    StepVote vote;
+    vote.say(Field::kStop, static_cast<int>(stop_.pending()));
+    vote.say(Field::kSave, static_cast<int>(due(config_.checkpoint.every)));
+    vote.agree(world_);
+    stop_agreed_ = vote[Field::kStop] != 0;
     if (due(config_.train.validate_every) && state_.step < total_steps) validate();
     if (due(config_.train.knn_every) && state_.step < total_steps) test_features();
-    if (due(config_.checkpoint.every)) save();
+    if (vote[Field::kSave] != 0) save();
   }
   save();
   if (state_.step < total_steps) {
