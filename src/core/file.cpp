@@ -1,4 +1,6 @@
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
 
 #include <cerrno>
@@ -45,6 +47,7 @@ std::string advice_for(int error_number, const std::filesystem::path& path) {
 }
 
 int open_or_throw(const std::filesystem::path& path, int flags, const char* verb) {
+  const Activity activity("open", path);
   int fd = -1;
   do {
     fd = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
@@ -56,6 +59,10 @@ int open_or_throw(const std::filesystem::path& path, int flags, const char* verb
 /// Writes all of `bytes` through `put(data, size, position)`, a write or pwrite.
 template <typename Put>
 void write_all(std::span<const std::byte> bytes, const std::filesystem::path& path, Put put) {
+  const Activity activity("write", path);
+  if (const int injected = fault_points::file_event(fault_points::FileEvent::kWrite, path)) {
+    fail("write", path, injected);
+  }
   std::size_t position = 0;
   while (position < bytes.size()) {
     const ssize_t written = put(bytes.data() + position, bytes.size() - position, position);
@@ -64,6 +71,7 @@ void write_all(std::span<const std::byte> bytes, const std::filesystem::path& pa
       fail("write", path, errno);
     }
     position += static_cast<std::size_t>(written);
+    beat();
   }
 }
 
@@ -72,6 +80,7 @@ template <typename Container>
 Container read_whole(const std::filesystem::path& path) {
   constexpr std::size_t kLeastBlock = 4096;
   const auto file = FileDescriptor::open_read(path);
+  const Activity activity("read", path);
   Container content(static_cast<std::size_t>(file.size()) + 1, typename Container::value_type{});
   std::size_t filled = 0;
   for (;;) {
@@ -97,7 +106,11 @@ FileDescriptor FileDescriptor::open_read(const std::filesystem::path& path) {
 }
 
 FileDescriptor FileDescriptor::create(const std::filesystem::path& path) {
-  return {open_or_throw(path, O_RDWR | O_CREAT | O_TRUNC, "create"), path};
+  FileDescriptor file(open_or_throw(path, O_RDWR | O_CREAT | O_TRUNC, "create"), path);
+  if (const int injected = fault_points::file_event(fault_points::FileEvent::kCreated, path)) {
+    fail("create", path, injected);
+  }
+  return file;
 }
 
 FileDescriptor FileDescriptor::append(const std::filesystem::path& path) {
@@ -125,6 +138,7 @@ std::uint64_t FileDescriptor::size() const {
 }
 
 void FileDescriptor::read_at(std::uint64_t offset, std::span<std::byte> into) const {
+  const Activity activity("read", path_);
   std::size_t filled = 0;
   while (filled < into.size()) {
     const ssize_t count =
@@ -140,6 +154,7 @@ void FileDescriptor::read_at(std::uint64_t offset, std::span<std::byte> into) co
                         {"read", path_.string(), ""});
     }
     filled += static_cast<std::size_t>(count);
+    beat();
   }
 }
 
@@ -156,9 +171,11 @@ void FileDescriptor::write_at(std::uint64_t offset, std::span<const std::byte> b
 }
 
 void FileDescriptor::sync() {
+  const Activity activity("sync", path_);
   while (::fsync(fd_) != 0) {
     if (errno != EINTR) fail("sync", path_, errno);
   }
+  beat();
 }
 
 void FileDescriptor::close() {
@@ -175,6 +192,7 @@ std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
 
 void sync_directory(const std::filesystem::path& directory) {
   const FileDescriptor file = FileDescriptor::open_read(directory);
+  const Activity activity("sync", directory);
   while (::fsync(file.get()) != 0) {
     if (errno == EINVAL || errno == ENOTSUP) return;  // a file system that knows no fsync of directories
     if (errno != EINTR) fail("sync the directory", directory, errno);
@@ -191,6 +209,7 @@ void publish(const std::filesystem::path& temporary, const std::filesystem::path
     file.sync();
     file.close();
   }
+  const Activity activity("rename", path);
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     fail("rename " + temporary.string() + " to", path, errno);
   }

@@ -1,5 +1,7 @@
 #include "hdf5_driver.hpp"
 
+#include <terramill/core/activity.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/hdf5.hpp>
 
 #include <algorithm>
@@ -25,7 +27,7 @@ struct DriverFile {
   int fd;
   haddr_t end_of_allocation, end_of_file;
   bool failed;
-  std::string path;
+  std::filesystem::path path;
 };
 
 DriverFile& file_of(H5FD_t* base) { return *reinterpret_cast<DriverFile*>(base); }
@@ -82,6 +84,7 @@ haddr_t end_of_file(const H5FD_t* base, H5FD_mem_t) { return file_of(base).end_o
 
 herr_t read(H5FD_t* base, H5FD_mem_t, hid_t, haddr_t address, std::size_t size, void* buffer) {
   auto* into = static_cast<char*>(buffer);
+  const Activity activity("read", file_of(base).path);
   while (size > 0) {
     const ssize_t count = ::pread(file_of(base).fd, into, size, static_cast<off_t>(address));
     if (count < 0 && errno == EINTR) continue;
@@ -100,6 +103,11 @@ herr_t read(H5FD_t* base, H5FD_mem_t, hid_t, haddr_t address, std::size_t size, 
 
 herr_t write(H5FD_t* base, H5FD_mem_t, hid_t, haddr_t address, std::size_t size, const void* buffer) {
   DriverFile& file = file_of(base);
+  const Activity activity("write", file.path);
+  if (const int injected = fault_points::file_event(fault_points::FileEvent::kWrite, file.path)) {
+    errno = injected;
+    note_failure(file);
+  }
   const auto* from = static_cast<const char*>(buffer);
   while (size > 0 && !file.failed) {
     const ssize_t count = ::pwrite(file.fd, from, size, static_cast<off_t>(address));
@@ -112,6 +120,7 @@ herr_t write(H5FD_t* base, H5FD_mem_t, hid_t, haddr_t address, std::size_t size,
     address += static_cast<haddr_t>(count);
     size -= static_cast<std::size_t>(count);
   }
+  beat();
   file.end_of_file = std::max(file.end_of_file, address + size);
   return 0;
 }

@@ -37,7 +37,8 @@ std::string duration(double seconds) {
 }  // namespace
 
 Progress::Progress(std::string title, std::uint64_t total, std::string unit)
-    : title_(std::move(title)),
+    : watched_(title),
+      title_(std::move(title)),
       unit_(std::move(unit)),
       total_(total),
       terminal_(::isatty(STDERR_FILENO) == 1),
@@ -55,12 +56,14 @@ Progress::~Progress() {
 }
 
 void Progress::add(std::uint64_t items) {
+  watched_.beat();
   const std::lock_guard lock(mutex_);
   done_ += items;
   draw(false);
 }
 
 void Progress::set(std::uint64_t items) {
+  watched_.beat();
   const std::lock_guard lock(mutex_);
   done_ = items;
   draw(false);

@@ -150,6 +150,7 @@ void name_thread(const std::string& name) {
   Buffer& own = own_buffer();
   const std::lock_guard lock(registry().mutex);
   own.name = name;
+  name_activity_thread(name);
 }
 
 const char* keep(const std::string& text) {
@@ -158,7 +159,7 @@ const char* keep(const std::string& text) {
   return all.kept.insert(text).first->c_str();
 }
 
-Span::Span(const char* name, const char* category) noexcept : recording_(current()) {
+Span::Span(const char* name, const char* category) noexcept : activity_(name), recording_(current()) {
   if (recording_ == 0) return;
   event_.name = name;
   event_.category = category;
@@ -175,16 +176,19 @@ void Span::add(const Argument& argument) noexcept {
 }
 
 Span& Span::with(const char* key, std::int64_t value) noexcept {
+  activity_.with(key, value);
   add({key, value, nullptr});
   return *this;
 }
 
 Span& Span::with(const char* key, const char* text) noexcept {
+  activity_.with(key, text);
   add({key, 0, text});
   return *this;
 }
 
 void Span::end() noexcept {
+  activity_.end();
   if (recording_ == 0) return;
   event_.duration = now() - event_.begin;
   append(recording_, event_);

@@ -14,6 +14,9 @@ enum class ExitCode : int {
   kUsage = 2,       ///< bad usage, configuration or input that the user must mend
   kQuarantine = 3,  ///< more tiles quarantined than --max-quarantine allows
   kStopped = 85,    ///< stopped on request, with a checkpoint
+  kHung = 86,       ///< a rank got no further within fault.limit
+  kUnstable = 87,   ///< training had to skip more than fault.max_skips batches
+  kCorrupt = 88,    ///< a rank's memory or arithmetic corrupted the state, and again in the replay
 };
 
 /// What an error is about; every field may be empty.

@@ -11,7 +11,9 @@
 
 namespace terramill {
 
-/// A POSIX file descriptor. Every member throws IoError with the path and errno's text.
+/// A POSIX file descriptor. Every member throws IoError with the path and errno's text. Reads, writes and
+/// syncs are activities and beats (core/activity.hpp); what is created and written can be made to fail
+/// (core/fault_points.hpp).
 class FileDescriptor {
  public:
   FileDescriptor() = default;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <terramill/core/activity.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <mutex>
@@ -8,7 +10,7 @@
 namespace terramill {
 
 /// Progress of a counted piece of work on standard error: a bar on a terminal, otherwise a plain line at most
-/// every ten seconds. Only rank 0 prints. Thread-safe.
+/// every ten seconds. Only rank 0 prints. Watched (core/activity.hpp), each count a beat. Thread-safe.
 class Progress {
  public:
   /// `total` items named `unit` ("tiles"); `title` precedes them ("corpus build").
@@ -27,6 +29,7 @@ class Progress {
  private:
   void draw(bool final);
 
+  Watched watched_;
   std::mutex mutex_;
   std::string title_, unit_, note_;
   std::uint64_t total_, done_ = 0;

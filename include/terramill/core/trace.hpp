@@ -1,5 +1,7 @@
 #pragma once
 
+#include <terramill/core/activity.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -7,8 +9,9 @@
 #include <string>
 #include <vector>
 
-/// A process-wide recorder of what each thread does when, off by default. While it is off a span costs one
-/// relaxed atomic load. While it is on, a thread writes events into a buffer of its own, without a lock.
+/// A process-wide recorder of what each thread does when, off by default. While it is off a span notes what
+/// the thread is doing (core/activity.hpp) and nothing else. While it is on, a thread writes events into a
+/// buffer of its own, without a lock.
 ///
 /// Names, categories and keys are string literals, or come from `keep`: only the pointer is stored.
 namespace terramill::trace {
@@ -19,7 +22,7 @@ void start();
 void stop() noexcept;
 bool recording() noexcept;
 
-/// Names the calling thread in recordings, also in later ones.
+/// Names the calling thread in recordings, also in later ones, and where activities are told.
 void name_thread(const std::string& name);
 
 /// A copy of `text` that lives as long as the process; equal texts share one. For few, long-lived names.
@@ -58,6 +61,7 @@ class Span {
 
  private:
   void add(const Argument& argument) noexcept;
+  Activity activity_;
   std::uint32_t recording_;  ///< the recording that it belongs to; 0: none
   Event event_;
 };
