@@ -38,6 +38,15 @@ terramill_choose_launcher() {
 
 terramill_on_every_node() { srun --mpi=none --nodes="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --ntasks="$SLURM_JOB_NUM_NODES" "$@"; }
 
+# The head of a job's log; `launcher` and `scratch` are the caller's.
+terramill_tell_layout() {
+  echo "terramill: job $SLURM_JOB_ID ($SLURM_JOB_NAME), start ${SLURM_RESTART_COUNT:-0}, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  echo "terramill: $SLURM_JOB_NUM_NODES nodes: $SLURM_JOB_NODELIST"
+  echo "terramill: $SLURM_NTASKS ranks, per node ${SLURM_TASKS_PER_NODE:-?}, cores per rank $OMP_NUM_THREADS, GPUs per node ${SLURM_GPUS_ON_NODE:-0}"
+  echo "terramill: ${launcher[*]} $(command -v terramill) $*"
+  echo "terramill: node-local scratch: $scratch"
+}
+
 terramill_step() {
   local launcher=() scratch step code=0 module
   if [[ -z ${SLURM_JOB_ID:-} ]]; then
@@ -54,11 +63,7 @@ terramill_step() {
   scratch=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/terramill-$SLURM_JOB_ID
   export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
 
-  echo "terramill: job $SLURM_JOB_ID ($SLURM_JOB_NAME), start ${SLURM_RESTART_COUNT:-0}, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
-  echo "terramill: $SLURM_JOB_NUM_NODES nodes: $SLURM_JOB_NODELIST"
-  echo "terramill: $SLURM_NTASKS ranks, per node ${SLURM_TASKS_PER_NODE:-?}, cores per rank $OMP_NUM_THREADS, GPUs per node ${SLURM_GPUS_ON_NODE:-0}"
-  echo "terramill: ${launcher[*]} $(command -v terramill) $*"
-  echo "terramill: node-local scratch: $scratch"
+  terramill_tell_layout "$@"
 
   terramill_on_every_node mkdir -p "$scratch" || return 1
   # In the background, so that this shell can hear the stop signal while the ranks run.

@@ -7,6 +7,11 @@ usage() {
 usage: tests/cluster/cluster.sh up [--nodes N]
        tests/cluster/cluster.sh run COMMAND [ARGUMENT]...
        tests/cluster/cluster.sh status
+       tests/cluster/cluster.sh kill|cut|fill NODE
+       tests/cluster/cluster.sh slow NODE RATE
+       tests/cluster/cluster.sh break NODE eio|enospc [FOLDER]
+       tests/cluster/cluster.sh mend NODE
+       tests/cluster/cluster.sh restart-controller
        tests/cluster/cluster.sh down
 
 Starts slurmctld and N slurmd (2) on this machine, each in a network namespace of its own. The controller's namespace
@@ -16,12 +21,21 @@ n1 … nN, the controller ctl. All of them see this machine's files; \$SLURM_TMP
   up      starts the cluster and waits until its nodes are idle; a running one of that size is left alone
   run     runs COMMAND on the controller: sbatch, srun, squeue, scontrol …; its exit code is passed on
   status  shows the nodes; exit code 1 when the cluster is not up
+  kill    takes a node away: its link is down, its processes and its scratch are gone, as after a loss of power
+  cut     only its link is down: what runs there runs on
+  slow    its link carries no more than RATE (as tc takes it: 1mbit), both ways
+  fill    writes its scratch full
+  break   from now on writing in FOLDER (its scratch) fails on this node: an input/output error, or no space
+  mend    undoes all of these; a node that was taken away comes back with an empty scratch
+  restart-controller  kills slurmctld and starts it again
   down    ends every process of the cluster, also of one that came up by halves, and removes what it left
 
   TERRAMILL_CLUSTER  the cluster's name (terramill); several can stand at once
 
 Its configuration, logs and node-local folders are in \${TMPDIR:-/tmp}/<name>-cluster. Needs root, Slurm, munge,
-iproute2 and util-linux.
+iproute2 and util-linux; \`break\` also /dev/fuse and faulty_disk, which a build makes where libfuse 3 is.
+
+Jobs of the partition urgent preempt those of the partition main, which are asked to end and requeued after 60 seconds.
 TEXT
 }
 
@@ -53,7 +67,7 @@ enter() {
   shift
   # Not `ip netns exec`, which hides the cgroup file system.
   nsenter --net="/run/netns/$name-$host" -- unshare --mount --uts --propagation slave -- \
-    bash -c 'hostname "$1"; mount --bind "$2/hosts" /etc/hosts; mount -t tmpfs -o mode=1777 tmpfs "$2/local"
+    bash -c 'hostname "$1"; mount --bind "$2/hosts" /etc/hosts; mount -t tmpfs -o mode=1777,size=256m tmpfs "$2/local"
              mount -t tmpfs tmpfs "$2/pmix"; shift 2; exec "$@"' "$host" "$host" "$state" "$@"
 }
 
@@ -97,7 +111,10 @@ SlurmdParameters=config_overrides
 KillWait=5
 # More processors than there are, so that many ranks fit on a node.
 NodeName=n[1-$nodes] CPUs=16 RealMemory=$memory State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 TEXT
 }
 
@@ -134,10 +151,12 @@ start_daemons() {
     --log-file="$state/munge/log" --seed-file="$state/munge/seed"
   wait_until "munged answers" munge --no-input --socket="$state/munge/socket" --output=/dev/null
   start ctl slurmctld.out slurmctld -D -f "$state/slurm.conf"
-  for ((index = 1; index <= nodes; ++index)); do
-    mkdir -p "$state/spool/n$index"
-    start "n$index" "n$index.out" slurmd -D -N "n$index" -f "$state/slurm.conf"
-  done
+  for ((index = 1; index <= nodes; ++index)); do start_node "n$index"; done
+}
+
+start_node() {
+  mkdir -p "$state/spool/$1"
+  start "$1" "$1.out" slurmd -D -N "$1" -f "$state/slurm.conf"
 }
 
 wait_until() {  # wait_until WHAT COMMAND…: polls for a minute
@@ -163,7 +182,7 @@ on_controller() {
     env SLURM_CONF="$state/slurm.conf" SLURM_TMPDIR="$state/local" "${mpi[@]}" "$@"
 }
 
-idle_nodes() { on_controller sinfo --noheader --Node --format '%N %T' 2>/dev/null | awk '$2 == "idle"' | wc -l; }
+idle_nodes() { on_controller sinfo --noheader --Node --format '%N %T' 2>/dev/null | awk '$2 == "idle"' | sort -u | wc -l; }
 all_idle() { (($(idle_nodes) == $1)); }
 
 up() {
@@ -192,6 +211,80 @@ up() {
   say "\"$name\" is up: $nodes nodes; $0 run sbatch …"
 }
 
+# ---- Faults ---------------------------------------------------------------------------------------------------------
+
+need_node() {
+  need_tools
+  namespaces | grep -qx "$name-${1:?name a node: n1, n2, …}" || fail "the cluster \"$name\" has no node $1"
+}
+
+link() { ip -n "$control" link set "port${1#n}" "$2"; }
+daemon_of() { grep -xf <(ip netns pids "$name-$1") "$state/spool/$1.pid" 2>/dev/null; }
+
+# Runs a command where the node's jobs run: on_node NODE COMMAND…
+on_node() {
+  local node=$1 pid
+  shift
+  pid=$(daemon_of "$node") || fail "$node is not up"
+  nsenter --target "$pid" --net --mount --uts -- "$@"
+}
+
+kill_node() {
+  link "$1" down
+  local pids
+  while pids=$(ip netns pids "$name-$1") && [[ -n $pids ]]; do
+    # shellcheck disable=SC2086
+    kill -KILL $pids 2>/dev/null || true
+    sleep 0.05
+  done
+}
+
+slow_node() {
+  local shape=(root tbf rate "$2" burst 32kbit latency 400ms)
+  tc -n "$control" qdisc replace dev "port${1#n}" "${shape[@]}"
+  tc -n "$name-$1" qdisc replace dev eth0 "${shape[@]}"
+}
+
+break_disk() {
+  local node=$1 error=$2 folder=${3:-$state/local} program
+  [[ $error =~ ^(eio|enospc)$ ]] || fail "break takes eio or enospc, not \"$error\""
+  program=$(command -v faulty_disk || echo "${TERRAMILL_BIN_DIR:-}/faulty_disk")
+  [[ -x $program && -e /dev/fuse ]] || fail "break needs /dev/fuse and the program faulty_disk, which a build makes where libfuse 3 is"
+  (on_node "$node" "$program" "$error" "$folder") </dev/null >"$state/log/$node-disk.out" 2>&1 9>&- &
+  disown
+  wait_until "writing in $folder fails on $node" is_broken "$node" "$folder"
+}
+is_broken() { on_node "$1" grep -q " $2 fuse" /proc/self/mounts; }
+
+mend_node() {
+  local node=$1 pid
+  for pid in $(ip netns pids "$name-$node"); do
+    if [[ $(ps -o comm= -p "$pid") == faulty_disk ]]; then
+      kill -TERM "$pid"
+      wait_until "the disk of $node is mended" is_gone "$pid"
+    fi
+  done
+  tc -n "$control" qdisc delete dev "port${node#n}" root 2>/dev/null || true
+  tc -n "$name-$node" qdisc delete dev eth0 root 2>/dev/null || true
+  link "$node" up
+  if daemon_of "$node" >/dev/null; then
+    on_node "$node" rm -f "$state/local/.filled"
+  else
+    start_node "$node"
+  fi
+  wait_until "$node answers" answers "$node"
+}
+is_gone() { ! kill -0 "$1"; }
+answers() { on_controller scontrol show node "$1" | grep State= | grep -qvE 'DOWN|NOT_RESPONDING|UNKNOWN'; }
+
+restart_controller() {
+  local pid
+  pid=$(controller) && kill -KILL "$pid"
+  wait_until "slurmctld is gone" is_gone "$pid"
+  start ctl slurmctld.out slurmctld -D -f "$state/slurm.conf"
+  wait_until "slurmctld answers" on_controller scontrol ping
+}
+
 # All that the cluster runs, and all that its jobs started, lives in its network namespaces.
 take_down() {
   local namespace attempt pids
@@ -214,6 +307,13 @@ case ${1:-} in
   up) shift; up "$@" ;;
   down) need_tools; take_down; say "\"$name\" is down" ;;
   run) shift; (($#)) || { echo "cluster: run needs a command; see --help" >&2; exit 2; }; need_tools; on_controller "$@" ;;
+  kill) need_node "${2:-}"; kill_node "$2"; say "$2 is gone" ;;
+  cut) need_node "${2:-}"; link "$2" down; say "the link of $2 is down" ;;
+  slow) need_node "${2:-}"; slow_node "$2" "${3:?slow needs a rate, e.g. 1mbit}"; say "the link of $2 carries $3" ;;
+  fill) need_node "${2:-}"; on_node "$2" dd if=/dev/zero of="$state/local/.filled" bs=1M status=none 2>/dev/null || say "the scratch of $2 is full" ;;
+  break) need_node "${2:-}"; break_disk "$2" "${3:?break needs eio or enospc}" "${4:-}"; say "writing fails on $2: $3" ;;
+  mend) need_node "${2:-}"; mend_node "$2"; say "$2 is mended" ;;
+  restart-controller) need_tools; restart_controller; say "slurmctld was restarted" ;;
   status) need_tools; on_controller sinfo --Node --long ;;
   --help | -h) usage ;;
   *) usage >&2; exit 2 ;;

@@ -48,18 +48,26 @@ void print_json(std::ostream& out, const std::vector<Finding>& findings, Verdict
 int doctor(const Context& context, const std::vector<std::string>& arguments) {
   std::string path;
   std::int64_t mib = 128;
-  OptionTable table("terramill doctor [PATH] [--size MIB] [--json]",
+  bool ping = false;
+  OptionTable table("terramill doctor [PATH] [--size MIB] [--ping] [--json]",
                     "Tells the versions and abilities of what Terramill stands on, each with a verdict.");
   table.positional("path", &path, "a folder whose file system is measured, by all ranks at once", false);
   table.add("size", &mib, "what each rank writes and reads there", "MiB");
+  table.add("ping", &ping,
+            "only exchange a message between every two ranks, as jobs/supervise.sh does before a start");
   if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
   if (mib < 4)
     throw UsageError("--size is too small to measure", {"read the options", "size", "give 4 MiB or more"});
 
-  std::vector<Finding> findings = {check_program(), check_mpi(),      check_hdf5(), check_gdal(),
-                                   check_codecs(),  check_libtorch(), check_cuda()};
-  findings.push_back(check_layout(context.world));
-  findings.push_back(check_memory(context.world));
+  std::vector<Finding> findings;
+  if (ping) {
+    findings.push_back(check_ping(context.world));
+  } else {
+    findings = {check_program(), check_mpi(),      check_hdf5(), check_gdal(),
+                check_codecs(),  check_libtorch(), check_cuda()};
+    findings.push_back(check_layout(context.world));
+    findings.push_back(check_memory(context.world));
+  }
   if (!path.empty()) {
     for (Finding& finding : check_file_system(context.world, path, mib << 20)) {
       findings.push_back(std::move(finding));

@@ -27,6 +27,9 @@ def main():
         layout = next(finding for finding in report["findings"] if finding["name"] == "layout")
         require((layout["facts"]["ranks"], layout["facts"]["nodes"]) == (3, 1), f"three ranks on one node: {layout}")
 
+        report = json.loads(run("doctor", "--ping", "--json", ranks=3))
+        require([f["facts"]["pairs"] for f in report["findings"]] == [3], f"every two of three ranks exchange: {report}")
+
         text = run("doctor")
         require(all(any(name in line for line in text.splitlines()) for name in NAMES), f"a line for each:\n{text}")
         text = run("doctor", pathlib.Path(scratch) / "absent", code=1, ranks=2)
