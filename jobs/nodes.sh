@@ -1,8 +1,15 @@
 # shellcheck shell=bash
 # Sourced by jobs/supervise.sh: the nodes of the allocation, and which of them can take part. Outside Slurm there is one.
 #
-# Variables of the caller: `launcher`, an array; `scratch`, a folder on every node; `least_disk` and `least_memory` in MiB;
-# `banned`, an array of nodes that are not to be used; `health_limit`, seconds that a check may take.
+# `launcher`, an array, is the caller's; so are these:
+
+scratch=/tmp            # a folder on every node
+least_disk=64           # MiB that must be free in it
+least_memory=256        # MiB that must be available
+health_limit=60         # seconds that a check may take
+banned=()               # nodes that are not to be used
+declare -A heirs=()     # process ids of those who watch over the batch host, by node
+session=''              # outside Slurm: the session of the ranks' processes
 
 in_slurm() { [[ -n ${SLURM_JOB_ID:-} ]]; }
 
@@ -123,13 +130,33 @@ healthy_nodes() {
   ((${#kept[@]})) && connected_nodes "${kept[@]}"
 }
 
+# Sees to it that two nodes beside this one requeue the job when this one is lost with the batch script.
+place_heirs() {
+  local node count=0
+  in_slurm || return 0
+  for node in "$@"; do
+    if [[ $node == "${SLURMD_NODENAME:-}" ]] || ((count == 2)); then continue; fi
+    count=$((count + 1))
+    if [[ -n ${heirs[$node]:-} ]] && kill -0 "${heirs[$node]}" 2>/dev/null; then continue; fi
+    srun --mpi=none --overlap --quiet --job-name=terramill-heir --nodes=1 --ntasks=1 --cpus-per-task=1 --nodelist="$node" \
+      bash "$(dirname "${BASH_SOURCE[0]}")/heir.sh" "$SLURM_JOB_ID" "${SLURMD_NODENAME:-}" "$SLURM_JOB_NUM_NODES" </dev/null >/dev/null 2>&1 &
+    heirs[$node]=$!
+  done
+}
+
 # Ends what is left of earlier steps, so that no rank of one writes beside the next.
 end_steps() {
+  local step left pids deadline=$((SECONDS + health_limit))
+  while ! in_slurm && [[ -n $session ]]; do
+    mapfile -t pids < <(ps -o pid= --sid "$session")
+    ((${#pids[@]} && SECONDS < deadline)) || return 0
+    kill -KILL "${pids[@]}" 2>/dev/null
+    sleep 0.1
+  done
   in_slurm || return 0
-  local step left deadline=$((SECONDS + health_limit))
   while :; do
-    left=$(squeue --noheader --steps --job="$SLURM_JOB_ID" --format='%i %N' 2>/dev/null | grep -E '^[0-9]+\.[0-9]+ ' || true)
-    [[ -n $left ]] && ((SECONDS < deadline)) || break
+    left=$(squeue --noheader --steps --job="$SLURM_JOB_ID" --format='%i %N %j' 2>/dev/null | grep -E '^[0-9]+\.[0-9]+ ' | grep -v ' terramill-heir$' || true)
+    if [[ -z $left ]] || ((SECONDS >= deadline)); then break; fi
     while read -r step _; do scancel --signal=KILL "$step" 2>/dev/null; done <<<"$left"
     sleep 0.5
   done

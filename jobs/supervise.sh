@@ -32,7 +32,7 @@ TEXT
 say() { echo "supervise: $(date -u +%Y-%m-%dT%H:%M:%S.%3NZ) $*"; }
 refuse() { echo "supervise: $*; see --help" >&2; exit 2; }
 
-spares=0 least_nodes=1 max_restarts=20 max_stuck=3 max_requeues=10 least_disk=64 least_memory=256 health_limit=60 ranks=1
+spares=0 least_nodes=1 max_restarts=20 max_stuck=3 max_requeues=10 ranks=1
 requeue=false subcommand=()
 while (($#)); do
   case $1 in
@@ -67,7 +67,7 @@ option_value() {
 }
 
 output=$(option_value --output '')
-banned=() restarts=0 stuck=0 stopping=false step='' code=0
+restarts=0 stuck=0 stopping=false step='' own_session=() code=0
 
 # What is durable, as one number that grows: the newest complete checkpoint's step, or finished shards.
 progress() {
@@ -85,15 +85,21 @@ progress() {
   fi
 }
 
-# A word of what stopped the job, when the ranks stopped without a signal to this script: Slurm asks them directly when
-# it preempts the job.
+# The hosts whose memory or processor changed what they held, as the run that ended with 88 recorded them.
+corrupt_hosts() {
+  grep -o '"hosts": *\[[^]]*\]' "$output/faults/corrupt.json" 2>/dev/null | sed 's/^[^[]*//' | grep -o '"[^"]*"' | tr -d '"' | sed 's/[.].*//'
+}
+
+# Whether Slurm is preempting the job: it then asks the ranks to stop, but not this script.
 preempted() { in_slurm && [[ $(job_field PreemptTime) =~ ^[0-9] ]]; }
 
 finish() {
-  local nodes
-  trap - USR1 TERM
+  local nodes there
+  trap - USR1 TERM INT
   say "${2:-done}"
-  mapfile -t nodes < <(alive_nodes $(allocated_nodes) 2>/dev/null)
+  mapfile -t there < <(allocated_nodes)
+  mapfile -t nodes < <(alive_nodes "${there[@]}" 2>/dev/null)
+  ((${#heirs[@]} == 0)) || kill "${heirs[@]}" 2>/dev/null
   ((${#nodes[@]})) && on_nodes "${nodes[*]}" rm -rf --one-file-system "$scratch" >/dev/null 2>&1
   echo "terramill: exit code $1, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   exit "$1"
@@ -106,7 +112,10 @@ requeue_or_finish() {
   if ((${SLURM_RESTART_COUNT:-0} >= max_requeues)); then finish "$1" "$2; not requeued: that was done $max_requeues times"; fi
   if [[ $(job_field JobState) == RUNNING && $(job_field Requeue) == 1 ]]; then
     say "$2: requeueing the job"
-    scontrol requeue "$SLURM_JOB_ID" && finish "$1" "requeued"
+    if scontrol requeue "$SLURM_JOB_ID"; then
+      scontrol update JobId="$SLURM_JOB_ID" NumNodes="$SLURM_JOB_NUM_NODES"  # Slurm took lost ones from the job
+      exit "$1"
+    fi
   fi
   finish "$1" "$2"
 }
@@ -123,69 +132,78 @@ stop() {
   stopping=true
   [[ -z $step ]] || kill -USR1 "$step" 2>/dev/null
 }
-trap stop USR1 TERM
+trap stop USR1 TERM INT
 
-if in_slurm; then
-  for module in ${TERRAMILL_MODULES:-}; do module load "$module"; done
-  terramill_choose_launcher
-  scratch=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/terramill-$SLURM_JOB_ID
-  all_nodes=$SLURM_JOB_NUM_NODES
-  per_node=${SLURM_NTASKS_PER_NODE:-$((SLURM_NTASKS / SLURM_JOB_NUM_NODES))}
-  export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
-  unset SLURM_NO_KILL  # a step that lost a node is to end
-  terramill_tell_layout "${subcommand[@]}"
-else
-  ((spares == 0)) || refuse "--spares needs a Slurm job: outside there is one node"
-  read -ra launcher <<<"${TERRAMILL_LAUNCHER:-mpirun}"
-  scratch=${TMPDIR:-/tmp}/terramill-supervise-$$
-  all_nodes=1 per_node=$ranks
-fi
-wanted=$((all_nodes - spares))
-((wanted >= least_nodes && wanted >= 1)) || refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
-tensor_parallel=$(option_value --train.tp 1)
-if [[ ${subcommand[0]} == pretrain && $tensor_parallel == 1 ]]; then
-  tensor_parallel=$(terramill "${subcommand[@]}" --print-config 2>/dev/null | sed -n '/^\[train\]/,/^\[/s/^tp *= *\([0-9]*\).*/\1/p')
-fi
-[[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1
-
-newest=$(progress)
-while :; do
-  wait_for_controller
-  end_steps
-  mapfile -t healthy < <(healthy_nodes)
-  count=${#healthy[@]}
-  ((count <= wanted)) || count=$wanted
-  # A tensor-parallel group is whole or not there.
-  while ((count > 0 && count * per_node % tensor_parallel != 0)); do count=$((count - 1)); done
-  if $stopping; then stopped; fi
-  if preempted; then stopped; fi
-  if ((count < least_nodes || count == 0)); then
-    requeue_or_finish "$((code ? code : 1))" "$count healthy nodes are too few"
+# As a function, since the shell reads a script while it runs it: the file may be exchanged during a run of weeks.
+supervise() {
+  if in_slurm; then
+    for module in ${TERRAMILL_MODULES:-}; do module load "$module"; done
+    terramill_choose_launcher
+    scratch=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/terramill-$SLURM_JOB_ID
+    all_nodes=$SLURM_JOB_NUM_NODES
+    per_node=${SLURM_NTASKS_PER_NODE:-$((SLURM_NTASKS / SLURM_JOB_NUM_NODES))}
+    export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
+    unset SLURM_NO_KILL  # a step that lost a node is to end
+    terramill_tell_layout "${subcommand[@]}"
+  else
+    ((spares == 0)) || refuse "--spares needs a Slurm job: outside there is one node"
+    read -ra launcher <<<"${TERRAMILL_LAUNCHER:-mpirun}"
+    scratch=${TMPDIR:-/tmp}/terramill-supervise-$$
+    all_nodes=1 per_node=$ranks own_session=(setsid)
   fi
-  nodes=${healthy[*]:0:count}
-  say "attempt $((restarts + 1)): $((count * per_node)) ranks on $count nodes: $nodes; $((${#healthy[@]} - count)) spare; durable: $newest"
-  launch_words $((count * per_node)) "$nodes"
-  # In the background, so that this shell hears signals while the ranks run.
-  TMPDIR=$scratch "${words[@]}" terramill "${subcommand[@]}" &
-  step=$!
-  if $stopping; then stop; fi
-  while kill -0 "$step" 2>/dev/null; do wait "$step"; done
-  wait "$step"
-  code=$?
-  step=''
-  say "ended with $code"
+  wanted=$((all_nodes - spares))
+  ((wanted >= least_nodes && wanted >= 1)) || refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
+  tensor_parallel=$(option_value --train.tp 1)
+  if [[ ${subcommand[0]} == pretrain && $tensor_parallel == 1 ]]; then
+    tensor_parallel=$(terramill "${subcommand[@]}" --print-config 2>/dev/null | sed -n '/^\[train\]/,/^\[/s/^tp *= *\([0-9]*\).*/\1/p')
+  fi
+  [[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1
 
-  first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
-  case $code in
-    0 | 3 | 87) finish "$code" ;;
-    85) if $stopping || preempted; then stopped; fi; finish 85 "stopped" ;;
-    2) ((first == 0)) || finish 2 "refused" ;;  # later it may be the lock of ranks that are still ending
-  esac
-  if $stopping; then stopped; fi
-  if preempted; then stopped; fi
-  restarts=$((restarts + 1))
-  now=$(progress)
-  if ((now > newest)); then stuck=0 newest=$now; else stuck=$((stuck + 1)); fi
-  if ((restarts > max_restarts)); then finish "$code" "gave up: restarted $max_restarts times"; fi
-  if ((stuck >= max_stuck)); then finish "$code" "gave up: $stuck attempts in a row brought nothing further than $newest"; fi
-done
+  newest=$(progress)
+  while :; do
+    wait_for_controller
+    end_steps
+    mapfile -t healthy < <(healthy_nodes)
+    count=${#healthy[@]}
+    ((count <= wanted)) || count=$wanted
+    # A tensor-parallel group is whole or not there.
+    while ((count > 0 && count * per_node % tensor_parallel != 0)); do count=$((count - 1)); done
+    if $stopping; then stopped; fi
+    if preempted; then stopped; fi
+    if ((count < least_nodes || count == 0)); then
+      requeue_or_finish "$((code ? code : 1))" "$count healthy nodes are too few"
+    fi
+    chosen=${healthy[*]:0:count}
+    place_heirs "${healthy[@]}"
+    say "attempt $((restarts + 1)): $((count * per_node)) ranks on $count nodes: $chosen; $((${#healthy[@]} - count)) spare; durable: $newest"
+    launch_words $((count * per_node)) "$chosen"
+    # In the background, so that this shell hears signals while the ranks run.
+    TMPDIR=$scratch "${own_session[@]}" "${words[@]}" terramill "${subcommand[@]}" &
+    step=$! session=$!
+    if $stopping; then stop; fi
+    while kill -0 "$step" 2>/dev/null; do wait "$step"; done
+    wait "$step"
+    code=$?
+    step=''
+    say "ended with $code"
+
+    first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
+    case $code in
+      0 | 3 | 87) finish "$code" ;;
+      85) if $stopping || preempted; then stopped; fi; finish 85 "stopped" ;;
+      88)
+        mapfile -t -O "${#banned[@]}" banned < <(corrupt_hosts)
+        say "not used any more: ${banned[*]:-nobody, since the run could not tell which host it was}" ;;
+      2) ((first == 0)) || finish 2 "refused" ;;  # later it may be the lock of ranks that are still ending
+    esac
+    if $stopping; then stopped; fi
+    if preempted; then stopped; fi
+    restarts=$((restarts + 1))
+    now=$(progress)
+    if ((now > newest)); then stuck=0 newest=$now; else stuck=$((stuck + 1)); fi
+    if ((restarts > max_restarts)); then finish "$code" "gave up: restarted $max_restarts times"; fi
+    if ((stuck >= max_stuck)); then finish "$code" "gave up: $stuck attempts in a row brought nothing further than $newest"; fi
+  done
+}
+
+supervise; exit

@@ -7,7 +7,7 @@ usage() {
 usage: tests/cluster/cluster.sh up [--nodes N]
        tests/cluster/cluster.sh run COMMAND [ARGUMENT]...
        tests/cluster/cluster.sh status
-       tests/cluster/cluster.sh kill|cut|fill NODE
+       tests/cluster/cluster.sh kill|cut|fill|wipe NODE
        tests/cluster/cluster.sh slow NODE RATE
        tests/cluster/cluster.sh break NODE eio|enospc [FOLDER]
        tests/cluster/cluster.sh mend NODE
@@ -25,6 +25,7 @@ n1 … nN, the controller ctl. All of them see this machine's files; \$SLURM_TMP
   cut     only its link is down: what runs there runs on
   slow    its link carries no more than RATE (as tc takes it: 1mbit), both ways
   fill    writes its scratch full
+  wipe    empties its scratch, as a disk that was exchanged
   break   from now on writing in FOLDER (its scratch) fails on this node: an input/output error, or no space
   mend    undoes all of these; a node that was taken away comes back with an empty scratch
   restart-controller  kills slurmctld and starts it again
@@ -311,6 +312,7 @@ case ${1:-} in
   cut) need_node "${2:-}"; link "$2" down; say "the link of $2 is down" ;;
   slow) need_node "${2:-}"; slow_node "$2" "${3:?slow needs a rate, e.g. 1mbit}"; say "the link of $2 carries $3" ;;
   fill) need_node "${2:-}"; on_node "$2" dd if=/dev/zero of="$state/local/.filled" bs=1M status=none 2>/dev/null || say "the scratch of $2 is full" ;;
+  wipe) need_node "${2:-}"; on_node "$2" find "$state/local" -mindepth 1 -delete; say "the scratch of $2 is empty" ;;
   break) need_node "${2:-}"; break_disk "$2" "${3:?break needs eio or enospc}" "${4:-}"; say "writing fails on $2: $3" ;;
   mend) need_node "${2:-}"; mend_node "$2"; say "$2 is mended" ;;
   restart-controller) need_tools; restart_controller; say "slurmctld was restarted" ;;

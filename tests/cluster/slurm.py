@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,10 +44,10 @@ class Cluster:
         listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
         return [line.split()[0] for line in listed.splitlines() if line.startswith(f"{self.name}-")]
 
-    def processes(self):
-        """What runs in those namespaces."""
+    def processes(self, node=None):
+        """What runs in those namespaces, or on one node."""
         found = []
-        for namespace in self.namespaces():
+        for namespace in [f"{self.name}-{node}"] if node else self.namespaces():
             listed = subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=True)
             found += listed.stdout.split()
         return found
@@ -77,6 +78,7 @@ def wait_until(holds, what):
 def cluster(scratch, nodes=2):
     """A running cluster, taken down at the end."""
     require_slurm()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that it is taken down then too
     made = Cluster(f"tm{os.getpid()}", scratch)
     try:
         made.call("up", "--nodes", nodes)

@@ -1,0 +1,184 @@
+"""Chaos: faults of drawn kinds hit supervised runs of both models and corpus builds at drawn moments and ranks, several
+each. Every end must be that of an undisturbed run, bit by bit, and no process may be left.
+
+The campaign is resumable: what L holds counts, and the same seed goes on with the next draw. Its faults are those that
+happened; one whose moment never came is drawn but not counted.
+"""
+
+import argparse
+import collections
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from chaos.summary import write_summary
+from cluster.campaign import WORKLOADS, Record, Watched, Workload, ranks_of
+from support.program import SOURCE, require
+
+#: How much more often than others a kind is drawn.
+WEIGHTS = {"kill": 4, "kill-two": 2, "kill-launcher": 1, "kill-all": 2, "stop-signal": 2, "truncate": 2, "flip": 2}
+TRAINING_ONLY = {"truncate", "flip"}
+RANKS = (2, 3, 4)
+
+
+def processes_of(output):
+    """Everything whose command line names the folder."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                if str(output).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    return found
+
+
+class Supervised(Watched):
+    """jobs/supervise.sh outside Slurm, started again whenever a fault ended it as a whole."""
+
+    def __init__(self, workload, folder, ranks, extra):
+        super().__init__(workload, folder / "out", folder / "job.log")
+        self.folder, self.extra = folder, list(extra)
+        self.start(ranks)
+
+    def start(self, ranks):
+        self.ranks_wanted = ranks
+        words = ["bash", SOURCE / "jobs/supervise.sh", "--ranks", ranks, "--max-restarts", 99, "--max-stuck", 4,
+                 "--least-disk", 8, *self.workload.subcommand, *self.workload.words(self.output, self.extra)]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True, env={**os.environ, "TMPDIR": str(self.folder)})
+
+    def ranks(self):
+        return ranks_of(processes_of(self.output))
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def finish(self):
+        self.wait(self.ended, "the supervisor ends")
+        return self.process.returncode
+
+
+def send(pids, number=signal.SIGKILL):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def damage(job, how, draw):
+    """Damages a file of the newest checkpoint, whose ranks are then killed. False where there is none."""
+    newest = sorted(job.output.glob("checkpoints/step-*/index.json"))
+    if not newest:
+        return False
+    file = draw.choice(sorted(newest[-1].parent.glob("*.safetensors")))
+    send(job.ranks().values())
+    with contextlib.suppress(OSError):
+        data = bytearray(file.read_bytes())
+        if how == "truncate":
+            data = data[:draw.randrange(len(data))]
+        else:
+            data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        file.write_bytes(data)
+    return True
+
+
+def hit(job, kind, draw):
+    """Does the fault; False when there was nothing to hit."""
+    ranks = job.ranks()
+    if not ranks:
+        return False
+    if kind in ("kill", "kill-two"):
+        send(ranks[rank] for rank in draw.sample(sorted(ranks), min(len(ranks), 1 + (kind == "kill-two"))))
+    elif kind == "kill-launcher":
+        send(pid for pid in processes_of(job.output) if os.path.basename(program_of(pid)) in ("mpirun", "orterun"))
+    elif kind == "kill-all":
+        send([job.process.pid, *processes_of(job.output)])
+        job.finish()
+        job.wait(lambda: not processes_of(job.output), "all of it is gone")
+        job.start(draw.choice(RANKS))
+    elif kind == "stop-signal":
+        job.process.send_signal(signal.SIGUSR1)
+        code = job.finish()
+        require(code in (0, 85), f"a request to stop ends with 85, not {code}:\n{job.text()[-3000:]}")
+        if code == 0:
+            return False
+        job.start(draw.choice(RANKS))
+    else:
+        return damage(job, kind, draw)
+    return True
+
+
+def program_of(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def one_run(number, seed, folder, work):
+    """Draws and does one run; returns its line of the record."""
+    draw = random.Random(f"{seed}/{number}")
+    workload = Workload(WORKLOADS[number % len(WORKLOADS)], work / "input")
+    workload.prepare()
+    expected = workload.undisturbed()
+    kinds = {kind: weight for kind, weight in WEIGHTS.items() if workload.trains or kind not in TRAINING_ONLY}
+    count = draw.randint(1, 6)
+    plan = sorted((draw.uniform(0, 1), kind) for kind in draw.choices(list(kinds), list(kinds.values()), k=count))
+    job = Supervised(workload, folder, draw.choice(RANKS), [])
+    started, met = time.time(), []
+    try:
+        for moment, kind in plan:
+            wanted = moment * workload.length()
+            job.wait(lambda: job.ended() or (job.note() >= wanted and job.ranks()), f"{workload.name} gets to {wanted}")
+            if not job.ended():
+                at = job.note()
+                if hit(job, kind, draw):
+                    met.append({"kind": kind, "at": at})
+        code = job.finish()
+        story = f"run {number} ({workload.name}): {met}"
+        require(code == 0, f"{story}: ended with {code}\n{job.text()}")
+        require(workload.end(job.output) == expected, f"{story}: the end differs from an undisturbed one\n{job.text()}")
+        job.wait(lambda: not processes_of(job.output), f"{story}: no process is left", limit=30)
+    finally:
+        send([*processes_of(job.output), job.process.pid])
+        job.process.wait()
+    attempts = sum(text.startswith("attempt") for _, text in job.events())
+    return {"run": number, "seed": seed, "workload": workload.name, "faults": met, "drawn": count, "attempts": attempts,
+            "end": "bit-identical", "seconds": round(time.time() - started, 1)}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/chaos/run.sh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", type=int, default=10, help="go on until so many have happened (10)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume-log", type=pathlib.Path, metavar="L", help="the record; without it nothing is kept")
+    parser.add_argument("--work", type=pathlib.Path, help="where corpora and undisturbed runs stay for the next session")
+    parser.add_argument("--summary", type=pathlib.Path, help="write the summary of L, say docs/chaos.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        work = options.work or pathlib.Path(scratch)
+        record = Record(options.resume_log or pathlib.Path(scratch) / "chaos.jsonl")
+        while True:
+            lines = [line for line in record.lines() if line["seed"] == options.seed]
+            if sum(len(line["faults"]) for line in lines) >= options.faults:
+                break
+            number = max((line["run"] for line in lines), default=-1) + 1
+            folder = pathlib.Path(scratch) / f"run-{number}"
+            folder.mkdir()
+            record.add(**one_run(number, options.seed, folder, work))
+            shutil.rmtree(folder)
+        kinds = collections.Counter(fault["kind"] for line in lines for fault in line["faults"])
+        print(f"{sum(kinds.values())} faults in {len(lines)} runs, every end bit-identical: {dict(kinds)}")
+        if options.summary:
+            write_summary(options.summary, record.lines())
+
+
+if __name__ == "__main__":
+    main()

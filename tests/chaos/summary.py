@@ -1,0 +1,38 @@
+"""Writes the summary of a chaos campaign from its record."""
+
+import collections
+
+from cluster.campaign import WORKLOADS
+
+MEANING = {
+    "kill": "SIGKILL of one rank",
+    "kill-two": "SIGKILL of two ranks at once",
+    "kill-launcher": "SIGKILL of mpirun",
+    "kill-all": "SIGKILL of supervisor, mpirun and ranks; started again by hand, on another number of ranks",
+    "stop-signal": "USR1 to the supervisor; started again, on another number of ranks",
+    "truncate": "a file of the newest checkpoint truncated, and all ranks killed",
+    "flip": "a bit of the newest checkpoint flipped, and all ranks killed",
+}
+
+HEAD = """# Chaos
+
+Made by `tests/chaos/run.sh`, which draws kinds, moments and ranks of faults from a seed, hits supervised runs and builds
+with them, and compares every end with an undisturbed one, bit by bit: all tensors and the curve of losses, or every file
+of the corpus. The campaign is resumable; this is the sum of its sessions.
+
+**{faults} faults in {runs} runs, {attempts} starts of the ranks: every end bit-identical, no process left behind.**
+
+| fault | {workloads} | all |
+|---|{rule}---|
+"""
+
+
+def write_summary(path, lines):
+    """`lines` are those of the record."""
+    counts = collections.Counter((fault["kind"], line["workload"]) for line in lines for fault in line["faults"])
+    text = HEAD.format(faults=sum(counts.values()), runs=len(lines), attempts=sum(line["attempts"] for line in lines),
+                       workloads=" | ".join(WORKLOADS), rule="---|" * len(WORKLOADS))
+    for kind in [kind for kind in MEANING if any(kind == known for known, _ in counts)]:
+        row = [counts[kind, workload] for workload in WORKLOADS]
+        text += f"| {MEANING[kind]} | {' | '.join(map(str, row))} | {sum(row)} |\n"
+    path.write_text(text)

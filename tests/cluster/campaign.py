@@ -1,0 +1,185 @@
+"""What the fault campaigns share: small workloads whose end is compared bit by bit, and jobs that are watched while
+faults hit them."""
+
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import re
+import time
+
+from support.program import (BINARY, SMALL_MODELS, checkpoint_tensors, curve, newest_checkpoint, require, run)
+
+SEED = 4
+TILES = 240
+SHARD_TILES = 6
+RECIPE = ["--train.micro_batch_size", "2", "--train.micro_batches", "4", "--train.reduction", "exact",
+          "--train.warmup_steps", "4", "--train.lr", "2e-3", "--checkpoint.every", "4", "--checkpoint.keep", "3"]
+WORKLOADS = ("mpmae", "terrafm", "corpus")
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Workload:
+    """A run or a build that is small enough to be hit hundreds of times. `folder` keeps its input and the end of an
+    undisturbed one from session to session."""
+
+    def __init__(self, name, folder, steps=40):
+        self.name, self.folder, self.steps = name, pathlib.Path(folder), steps
+        self.trains = name != "corpus"
+        self.script = "pretrain" if self.trains else "corpus"
+        self.subcommand = ["pretrain"] if self.trains else ["corpus", "build"]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def words(self, output, extra=()):
+        """Options of the subcommand."""
+        if self.trains:
+            return ["--corpus", self.folder / "corpus", "--output", output, *SMALL_MODELS[self.name], *RECIPE,
+                    "--train.steps", self.steps, *extra]
+        return [*self.build(output), *extra]
+
+    def build(self, output):
+        return ["--source", "mmearth-tiles", "--input", self.folder / "raw", "--output", output, "--shard-tiles",
+                SHARD_TILES, "--validation-share", "0.2", "--threads", 1]
+
+    def prepare(self):
+        """Makes what is not there yet: raw tiles and a corpus."""
+        if not (self.folder / "corpus/manifest.json").exists():
+            run("corpus", "synth", "--output", self.folder / "raw", "--tiles", TILES, "--seed", SEED)
+            run("corpus", "build", *self.build(self.folder / "corpus"))
+
+    def undisturbed(self, extra=()):
+        """How a run of one rank ends that nothing disturbs."""
+        if not self.trains:
+            return self.end(self.folder / "corpus")
+        output = self.folder / ("undisturbed-" + digest(" ".join(map(str, [self.name, self.steps, *extra])).encode())[:8])
+        run("pretrain", *self.words(output, extra), "--resume")
+        return self.end(output)
+
+    def length(self):
+        """What `progress` gets to."""
+        return self.steps if self.trains else TILES // SHARD_TILES
+
+    def progress(self, output):
+        """Steps that were logged, or shards that are finished."""
+        try:
+            if self.trains:
+                return last_step(output)
+            if (output / "manifest.json").exists():
+                return self.length()
+            return len(list((output / ".build").glob("*.part")))
+        except OSError:
+            return 0
+
+    def end(self, output):
+        """What must be the same bit by bit: tensors and curve of a run, every file of a corpus."""
+        if not self.trains:
+            return {str(path.relative_to(output)): digest(path.read_bytes())
+                    for path in sorted(output.rglob("*")) if path.is_file()}
+        checkpoint = newest_checkpoint(output)
+        require(int(checkpoint.name.split("-")[1]) == self.steps, f"{output} ends with step {self.steps}: {checkpoint}")
+        state = {name: digest(data) for name, data in checkpoint_tensors(checkpoint).items()}
+        state["curve"] = digest(json.dumps(curve(output)).encode())
+        return state
+
+
+def last_step(output):
+    """The newest step in metrics.jsonl."""
+    with open(output / "metrics.jsonl", "rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 20000))
+        found = re.findall(rb'"kind": ?"train", ?"step": ?(\d+)', file.read())
+    return int(found[-1]) if found else 0
+
+
+def ranks_of(pids):
+    """Those of the processes that are ranks of a run or a build: {rank: process id}."""
+    found = {}
+    for pid in map(int, pids):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") != str(BINARY.resolve()):
+                continue
+            if b"--ping" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                continue
+            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        values = dict(entry.split(b"=", 1) for entry in environment if b"=" in entry)
+        rank = values.get(b"OMPI_COMM_WORLD_RANK", values.get(b"PMIX_RANK", values.get(b"SLURM_PROCID")))
+        if rank is not None:
+            found[int(rank)] = pid
+    return found
+
+
+class Watched:
+    """A supervised job, seen through its log and what it leaves. Times are of the wall clock."""
+
+    def __init__(self, workload, output, log):
+        self.workload, self.output, self.log = workload, pathlib.Path(output), pathlib.Path(log)
+        self.history = [(time.time(), 0)]  # when progress changed, and to what
+        self.requeued = None  # when the job was seen to wait in the queue again
+
+    def text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def events(self):
+        """What the supervisor said: [(time, text)]."""
+        found = re.findall(r"^supervise: (\S+)Z (.*)$", self.text(), re.M)
+        return [(datetime.datetime.fromisoformat(when + "+00:00").timestamp(), what) for when, what in found]
+
+    def note(self):
+        progress = self.workload.progress(self.output)
+        if progress != self.history[-1][1]:
+            self.history.append((time.time(), progress))
+        return progress
+
+    def wait(self, holds, what, limit=900):
+        """Watches until `holds`, or fails."""
+        end = time.monotonic() + limit
+        while not holds():
+            self.note()
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {limit} s until {what}:\n{self.text()[-4000:]}")
+            time.sleep(0.03)
+        self.note()
+
+    def times(self, hit, at):
+        """What a fault at the time `hit` and progress `at` cost, in seconds and steps; None for what did not happen."""
+        events = self.events()
+        ended = next((when for when, what in events if when > hit and what.startswith("ended with")), None) or self.requeued
+        again = next((when for when, what in events if when > hit and what.startswith("attempt")), None)
+        lost = back = None
+        if again is not None:
+            resumed = re.search(r"resuming .* after step (\d+)", self.text()[self.position(again):])
+            kept = at if not self.workload.trains else int(resumed.group(1)) if resumed else 0
+            lost = at - kept
+            back = next((when for when, progress in self.history if when > again and progress > kept), None)
+        return {"detected": ended and round(ended - hit, 1), "lost": lost, "back": back and round(back - hit, 1)}
+
+    def position(self, when):
+        """Where in the log the supervisor's line of that time stands."""
+        for match in re.finditer(r"^supervise: (\S+)Z ", self.text(), re.M):
+            if datetime.datetime.fromisoformat(match.group(1) + "+00:00").timestamp() >= when:
+                return match.start()
+        return 0
+
+
+class Record:
+    """A file of JSON lines that a campaign adds to, and reads when it goes on."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def lines(self):
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def add(self, **fields):
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(fields) + "\n")
+        print(json.dumps(fields), flush=True)
