@@ -11,6 +11,7 @@ import contextlib
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -21,10 +22,17 @@ from chaos.summary import write_summary
 from cluster.campaign import WORKLOADS, Record, Watched, Workload, ranks_of
 from support.program import SOURCE, require
 
-#: How much more often than others a kind is drawn.
-WEIGHTS = {"kill": 4, "kill-two": 2, "kill-launcher": 1, "kill-all": 2, "stop-signal": 2, "truncate": 2, "flip": 2}
-TRAINING_ONLY = {"truncate", "flip"}
+#: How much more often than others a kind is drawn. From outside at a moment of progress:
+OUTSIDE = {"kill": 4, "kill-two": 2, "kill-launcher": 1, "kill-all": 2, "stop": 1, "stop-signal": 2, "truncate": 2,
+           "flip": 2}
+#: and by --inject, at a step of training or a shard of the rank.
+INJECTED = {"inject-kill": 1, "inject-abort": 1, "inject-throw": 1, "inject-stop": 1, "inject-enospc": 2, "inject-eio": 2,
+            "inject-slow": 1, "inject-nan": 2, "inject-bitflip": 2, "inject-nan*": 1}
+TRAINING_ONLY = {"truncate", "flip", "inject-nan", "inject-nan*", "inject-bitflip"}
 RANKS = (2, 3, 4)
+#: A hang is one after so many seconds; every rank checks its state at every step.
+LIMIT = ["--fault.limit", 25]
+CHECKS = ["--fault.hash_every", 1]
 
 
 def processes_of(output):
@@ -48,7 +56,7 @@ class Supervised(Watched):
 
     def start(self, ranks):
         self.ranks_wanted = ranks
-        words = ["bash", SOURCE / "jobs/supervise.sh", "--ranks", ranks, "--max-restarts", 99, "--max-stuck", 4,
+        words = ["bash", SOURCE / "jobs/supervise.sh", "--ranks", ranks, "--max-restarts", 99, "--max-stuck", 20,
                  "--least-disk", 8, *self.workload.subcommand, *self.workload.words(self.output, self.extra)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -93,7 +101,9 @@ def hit(job, kind, draw):
     ranks = job.ranks()
     if not ranks:
         return False
-    if kind in ("kill", "kill-two"):
+    if kind == "stop":
+        send([draw.choice(sorted(ranks.values()))], signal.SIGSTOP)
+    elif kind in ("kill", "kill-two"):
         send(ranks[rank] for rank in draw.sample(sorted(ranks), min(len(ranks), 1 + (kind == "kill-two"))))
     elif kind == "kill-launcher":
         send(pid for pid in processes_of(job.output) if os.path.basename(program_of(pid)) in ("mpirun", "orterun"))
@@ -121,19 +131,50 @@ def program_of(pid):
         return ""
 
 
+class Plan:
+    """What a run is to meet: faults from outside as (share of the way, kind), others as words for --inject."""
+
+    def __init__(self, draw, workload):
+        weights = {kind: weight for kind, weight in {**OUTSIDE, **INJECTED}.items()
+                   if workload.trains or kind not in TRAINING_ONLY}
+        kinds = draw.choices(list(weights), list(weights.values()), k=draw.randint(1, 6))
+        self.drawn, self.outside, self.inside, self.skipped = len(kinds), [], [], set()
+        for kind in kinds:
+            if kind in OUTSIDE:
+                self.outside.append((draw.uniform(0, 1), kind))
+                continue
+            unit = draw.randint(1, workload.steps if workload.trains else 6)
+            rank = 0 if kind.endswith("*") else draw.randrange(min(RANKS))
+            self.inside.append(f"{kind[len('inject-'):].rstrip('*')}@{rank}:{unit}{'*' if kind.endswith('*') else ''}")
+            if kind.endswith("*"):
+                self.skipped.add(unit)
+        self.outside.sort()
+
+    def options(self, workload):
+        return [*LIMIT, *(CHECKS if workload.trains else []), *(["--inject", ",".join(self.inside)] if self.inside else [])]
+
+    def clean(self):
+        """Options of an undisturbed run with the same end."""
+        return ["--fault.skip_batches", ",".join(map(str, sorted(self.skipped)))] if self.skipped else []
+
+    def injected(self, log):
+        """The faults that the log tells to have struck; one at every replay counts once."""
+        struck = set(re.findall(r"injecting (\S+) on", log))
+        return [{"kind": "inject-" + word.split("@")[0] + ("*" if word.endswith("*") else ""),
+                 "at": int(word.split(":")[1].rstrip("*"))} for word in self.inside if word in struck]
+
+
 def one_run(number, seed, folder, work):
     """Draws and does one run; returns its line of the record."""
     draw = random.Random(f"{seed}/{number}")
     workload = Workload(WORKLOADS[number % len(WORKLOADS)], work / "input")
     workload.prepare()
-    expected = workload.undisturbed()
-    kinds = {kind: weight for kind, weight in WEIGHTS.items() if workload.trains or kind not in TRAINING_ONLY}
-    count = draw.randint(1, 6)
-    plan = sorted((draw.uniform(0, 1), kind) for kind in draw.choices(list(kinds), list(kinds.values()), k=count))
-    job = Supervised(workload, folder, draw.choice(RANKS), [])
+    plan = Plan(draw, workload)
+    expected = workload.undisturbed(plan.clean())
+    job = Supervised(workload, folder, draw.choice(RANKS), plan.options(workload))
     started, met = time.time(), []
     try:
-        for moment, kind in plan:
+        for moment, kind in plan.outside:
             wanted = moment * workload.length()
             job.wait(lambda: job.ended() or (job.note() >= wanted and job.ranks()), f"{workload.name} gets to {wanted}")
             if not job.ended():
@@ -141,6 +182,7 @@ def one_run(number, seed, folder, work):
                 if hit(job, kind, draw):
                     met.append({"kind": kind, "at": at})
         code = job.finish()
+        met += plan.injected(job.text())
         story = f"run {number} ({workload.name}): {met}"
         require(code == 0, f"{story}: ended with {code}\n{job.text()}")
         require(workload.end(job.output) == expected, f"{story}: the end differs from an undisturbed one\n{job.text()}")
@@ -149,7 +191,7 @@ def one_run(number, seed, folder, work):
         send([*processes_of(job.output), job.process.pid])
         job.process.wait()
     attempts = sum(text.startswith("attempt") for _, text in job.events())
-    return {"run": number, "seed": seed, "workload": workload.name, "faults": met, "drawn": count, "attempts": attempts,
+    return {"run": number, "seed": seed, "workload": workload.name, "faults": met, "drawn": plan.drawn, "attempts": attempts,
             "end": "bit-identical", "seconds": round(time.time() - started, 1)}
 
 

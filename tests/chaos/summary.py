@@ -9,9 +9,20 @@ MEANING = {
     "kill-two": "SIGKILL of two ranks at once",
     "kill-launcher": "SIGKILL of mpirun",
     "kill-all": "SIGKILL of supervisor, mpirun and ranks; started again by hand, on another number of ranks",
+    "stop": "SIGSTOP of one rank",
     "stop-signal": "USR1 to the supervisor; started again, on another number of ranks",
     "truncate": "a file of the newest checkpoint truncated, and all ranks killed",
     "flip": "a bit of the newest checkpoint flipped, and all ranks killed",
+    "inject-kill": "injected: SIGKILL at a step or shard",
+    "inject-abort": "injected: SIGABRT",
+    "inject-throw": "injected: an exception",
+    "inject-stop": "injected: SIGSTOP",
+    "inject-enospc": "injected: no space for the next file",
+    "inject-eio": "injected: an I/O error of the next file",
+    "inject-slow": "injected: a rank takes twice as long from then on",
+    "inject-nan": "injected: a NaN in a gradient, once",
+    "inject-nan*": "injected: a NaN at every replay; end of a clean run with the same skip list",
+    "inject-bitflip": "injected: a bit of a parameter flipped",
 }
 
 HEAD = """# Chaos

@@ -95,6 +95,12 @@ def last_step(output):
     return int(found[-1]) if found else 0
 
 
+def rollback_of(output):
+    """The step to which the run rolled back last."""
+    notes = [line for line in (output / "metrics.jsonl").read_text().splitlines() if '"rollback"' in line or '"corruption"' in line]
+    return json.loads(notes[-1])["step"] if notes else 0
+
+
 def ranks_of(pids):
     """Those of the processes that are ranks of a run or a build: {rank: process id}."""
     found = {}
@@ -121,6 +127,7 @@ class Watched:
         self.workload, self.output, self.log = workload, pathlib.Path(output), pathlib.Path(log)
         self.history = [(time.time(), 0)]  # when progress changed, and to what
         self.requeued = None  # when the job was seen to wait in the queue again
+        self.noticed = None   # when the log told a fault that the ranks survived
 
     def text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -149,15 +156,22 @@ class Watched:
     def times(self, hit, at):
         """What a fault at the time `hit` and progress `at` cost, in seconds and steps; None for what did not happen."""
         events = self.events()
-        ended = next((when for when, what in events if when > hit and what.startswith("ended with")), None) or self.requeued
+        ended = next((when for when, what in events if when > hit and what.startswith("ended with")), None)
+        noticed = self.noticed or self.requeued or ended
         again = next((when for when, what in events if when > hit and what.startswith("attempt")), None)
+        rolled = re.search(r"step (\d+): .*; back to the newest checkpoint", self.text())
         lost = back = None
         if again is not None:
             resumed = re.search(r"resuming .* after step (\d+)", self.text()[self.position(again):])
             kept = at if not self.workload.trains else int(resumed.group(1)) if resumed else 0
-            lost = at - kept
+            lost = max(0, at - kept)
+        elif rolled:
+            again, at = noticed, int(rolled.group(1))
+            kept = rollback_of(self.output)
+            lost = at - 1 - kept
+        if again is not None:
             back = next((when for when, progress in self.history if when > again and progress > kept), None)
-        return {"detected": ended and round(ended - hit, 1), "lost": lost, "back": back and round(back - hit, 1)}
+        return {"detected": noticed and round(noticed - hit, 1), "lost": lost, "back": back and round(back - hit, 1)}
 
     def position(self, when):
         """Where in the log the supervisor's line of that time stands."""

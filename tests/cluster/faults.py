@@ -36,7 +36,6 @@ class Job(Watched):
                  SOURCE / f"jobs/{self.workload.script}.sbatch", *supervisor,
                  *self.workload.words(self.output, self.extra)]
         self.id = self.nodes.call("run", "sbatch", *words).strip()
-        self.end_text = 0
 
     def field(self, name):
         shown = self.nodes.call("run", "scontrol", "--oneliner", "show", "job", self.id, code=None)
@@ -56,10 +55,6 @@ class Job(Watched):
         for rank in ranks:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found[rank], number)
-
-    def said(self, what):
-        """Whether the supervisor has said it since the fault."""
-        return any(what in text for _, text in self.events()[self.end_text:])
 
     def finish(self):
         """Waits until Slurm has no such job any more, then gives the exit code."""
@@ -126,14 +121,22 @@ def break_disk(error):
         folder = job.output / ("checkpoints" if job.workload.trains else "shards")
         job.nodes.call("break", victim, error, folder)
         try:
-            job.wait(lambda: job.said("ended with") or "not written" in job.text() or
-                     job.text().count(FAILED_WRITE[error]) > 0, "a failed write is noticed", limit=120)
+            job.wait(lambda: FAILED_WRITE[error] in job.text(), "a failed write is told", limit=300)
+            job.noticed = time.time()
         finally:
             job.nodes.call("mend", victim)
     return act
 
 
 FAILED_WRITE = {"eio": "Input/output error", "enospc": "No space left on device"}
+
+
+def told(text):
+    """The fault was injected by --inject; what is said about it is waited for."""
+    def act(job):
+        job.wait(lambda: text in job.text(), f"the log tells: {text}")
+        job.noticed = time.time()
+    return act
 
 
 def damage(how):
@@ -154,16 +157,25 @@ def damage(how):
 class Fault:
     """A fault of the table: what is done once the run has got `at` of its way, and with which options it runs."""
 
-    def __init__(self, key, title, act=None, *, at=0.4, spares=0, extra=(), clean=(), workloads=WORKLOADS, count=4):
-        self.key, self.title, self.act, self.at = key, title, act, at
+    def __init__(self, key, title, act, *, inject="", spares=0, extra=(), clean=(), workloads=WORKLOADS, count=4):
+        self.key, self.title, self.act, self.inject = key, title, act, inject
         self.spares, self.extra, self.clean, self.workloads, self.count = spares, extra, clean, workloads, count
+
+    def options(self, nodes):
+        """Options of the subcommand; LOCAL is a folder of each node's own."""
+        local = str(nodes.state / "local/checkpoints")
+        injected = ["--inject", self.inject] if self.inject else []
+        return [str(word).replace("LOCAL", local) for word in self.extra] + injected
 
 
 TRAINING = ("mpmae", "terrafm")
+STEP = 18  # of injected faults; checkpoints are four steps apart
+LOCAL_TIER = ["--checkpoint.every", 20, "--checkpoint.local", "LOCAL", "--checkpoint.local_every", 3]
 FAULTS = [
     Fault("kill-first", "SIGKILL of rank 0", kill(0)),
     Fault("kill-middle", "SIGKILL of a middle rank", kill(2)),
     Fault("kill-two", "SIGKILL of two ranks at once", kill(1, 2)),
+    Fault("stopped", "SIGSTOP of a rank, `fault.limit` 20 s", stop, extra=["--fault.limit", 20]),
     Fault("node-spare", "a node lost, with a spare", lose_node, spares=1),
     Fault("node", "a node lost, without a spare", lose_node),
     Fault("batch-host", "the batch host lost", lose_batch_host),
@@ -174,7 +186,26 @@ FAULTS = [
     Fault("eio", "I/O errors while saving, then none", break_disk("eio")),
     Fault("truncated", "newest checkpoint truncated, and a rank killed", damage("truncate"), workloads=TRAINING),
     Fault("flipped", "a bit of the newest checkpoint flipped, and a rank killed", damage("flip"), workloads=TRAINING),
+    Fault("local-two", "SIGKILL of two ranks of a parity set, node-local checkpoints", kill(1, 2), extra=LOCAL_TIER,
+          workloads=TRAINING),
+    Fault("local-node", "a node and its node-local checkpoints lost, with a spare", lose_node, spares=1, count=4,
+          extra=LOCAL_TIER, workloads=TRAINING),
+    Fault("local-disk", "a node's local disk exchanged, and its rank killed", lose_local_disk, extra=LOCAL_TIER,
+          workloads=TRAINING),
+    Fault("nan-once", "a NaN in a gradient, once", told("back to the newest checkpoint"), inject=f"nan@1:{STEP}",
+          workloads=TRAINING),
+    Fault("nan-always", "a NaN at every replay: its batch is skipped", told("its batch is skipped"),
+          inject=f"nan@1:{STEP}*", clean=["--fault.skip_batches", STEP], workloads=TRAINING),
+    Fault("bit-own", "a bit of a parameter flipped, each rank checks itself", told("back to the newest checkpoint"),
+          inject=f"bitflip@1:{STEP}", extra=["--fault.hash_every", 1], workloads=TRAINING),
+    Fault("bit-two", "the same, two replicas compare every 4 steps", told("no majority says which is right"),
+          inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=2, workloads=TRAINING),
+    Fault("bit-three", "the same, three replicas: the host is named", told("changed by themselves on"),
+          inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=3, workloads=TRAINING),
+    Fault("slow", "a rank takes twice as long: named, not killed", told("straggler"), inject="slow@1:6",
+          extra=["--straggler.window", 10, "--straggler.factor", 1.3], workloads=TRAINING),
 ]
+MOMENT = 0.4  # of the run, for faults from outside
 
 
 def suffer(nodes, fault, workload, folder):
@@ -183,13 +214,13 @@ def suffer(nodes, fault, workload, folder):
     folder.mkdir(parents=True)
     expected = workload.undisturbed(fault.clean)
     started = time.time()
-    job = Job(nodes, workload, folder / "out", folder / "job.log", fault.extra, fault.spares, fault.count)
-    moment = max(6, int(fault.at * workload.length()))
-    job.wait(lambda: job.note() >= moment, f"{workload.name} gets to {moment}")
+    job = Job(nodes, workload, folder / "out", folder / "job.log", fault.options(nodes), fault.spares, fault.count)
+    if fault.inject:
+        job.wait(lambda: "injecting" in job.text(), "the fault is injected")
+    else:
+        job.wait(lambda: job.note() >= MOMENT * workload.length(), f"{workload.name} gets to its moment")
     hit, at = time.time(), job.note()
-    job.end_text = len(job.events())
-    if fault.act:
-        fault.act(job)
+    fault.act(job)
     code = job.finish()
     require(code == 0, f"{workload.name}, {fault.key}: ended with {code}\n{job.text()}")
     end = workload.end(job.output)
@@ -230,6 +261,8 @@ def main():
                 workload.prepare()
                 record.add(**suffer(nodes, fault, workload, work / f"{name}-{fault.key}"))
                 shutil.rmtree(work / f"{name}-{fault.key}")
+                for node in NODES:
+                    nodes.call("wipe", node)
         if options.table:
             write_table(options.table, FAULTS, record.lines())
 
