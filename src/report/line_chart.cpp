@@ -264,7 +264,7 @@ std::string without_values(const ChartOptions& options) {
 std::size_t points_averaged(const ChartOptions& options, const Series& series) {
   const std::size_t size = std::min(series.x.size(), series.y.size());
   const auto wanted = static_cast<std::size_t>(std::max(2, options.points));
-  return size <= wanted ? 1 : (size + wanted - 1) / wanted;
+  return options.unjoined || size <= wanted ? 1 : (size + wanted - 1) / wanted;
 }
 
 std::string line_chart(const ChartOptions& options, const std::vector<Series>& series) {
@@ -292,7 +292,7 @@ std::string line_chart(const ChartOptions& options, const std::vector<Series>& s
            "\" data-name=\"" + escape_markup(series[i].name) + "\" d=\"" +
            path_of(curve.x, curve.mean, frame.x(), frame.y()) + "\"/>";
     // A curve of few points is seen by its points.
-    if (curve.x.size() > 40) continue;
+    if (!options.unjoined && curve.x.size() > 40) continue;
     for (std::size_t k = 0; k < curve.x.size(); ++k) {
       const auto px = frame.x().place(curve.x[k]), py = frame.y().place(curve.mean[k]);
       if (px && py)

@@ -54,6 +54,18 @@ TEST(LineChart, LongCurvesBecomeMeansWithinTheirRange) {
   EXPECT_EQ(count(path, "L"), 99u);
 }
 
+TEST(LineChart, PointsWithoutLinesAreAllDrawn) {
+  ChartOptions options;
+  options.unjoined = true;
+  Series series;
+  for (int i = 0; i < 1000; ++i) {
+    series.x.push_back(i);
+    series.y.push_back(i % 7);
+  }
+  const std::string svg = line_chart(options, {series});
+  EXPECT_EQ(count(svg, "<circle"), series.x.size());
+}
+
 TEST(LineChart, NeighbouringTicksNeverHaveTheSameLabel) {
   const std::string svg = line_chart({"Momentum", "step", ""}, {{"", {1, 2}, {0.99600, 0.99601}}});
   EXPECT_NE(svg.find(">0.996005<"), std::string::npos);
