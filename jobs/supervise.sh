@@ -153,8 +153,8 @@ supervise() {
   fi
   wanted=$((all_nodes - spares))
   ((wanted >= least_nodes && wanted >= 1)) || refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
-  tensor_parallel=$(option_value --train.tp 1)
-  if [[ ${subcommand[0]} == pretrain && $tensor_parallel == 1 ]]; then
+  tensor_parallel=$(option_value --train.tp '')
+  if [[ -z $tensor_parallel && -n $(option_value --config '') ]]; then
     tensor_parallel=$(terramill "${subcommand[@]}" --print-config 2>/dev/null | sed -n '/^\[train\]/,/^\[/s/^tp *= *\([0-9]*\).*/\1/p')
   fi
   [[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1

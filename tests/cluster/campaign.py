@@ -154,7 +154,9 @@ class Watched:
         self.note()
 
     def times(self, hit, at):
-        """What a fault at the time `hit` and progress `at` cost, in seconds and steps; None for what did not happen."""
+        """What a fault at the time `hit` and progress `at` cost, in seconds and steps; None for what did not happen. The
+        parts of a restart: until the step ended, until the nodes were checked, until the checkpoint was read, until the
+        first new step."""
         events = self.events()
         ended = next((when for when, what in events if when > hit and what.startswith("ended with")), None)
         noticed = self.noticed or self.requeued or ended
@@ -171,7 +173,12 @@ class Watched:
             lost = at - 1 - kept
         if again is not None:
             back = next((when for when, progress in self.history if when > again and progress > kept), None)
-        return {"detected": noticed and round(noticed - hit, 1), "lost": lost, "back": back and round(back - hit, 1)}
+        found = {"detected": noticed and round(noticed - hit, 1), "lost": lost, "back": back and round(back - hit, 1)}
+        read = re.search(r"^(\S+ \S+) info .*resuming", self.text()[self.position(again):], re.M) if ended and back else None
+        if read:
+            moments = [hit, ended, again, datetime.datetime.fromisoformat(read.group(1)).timestamp(), back]
+            found["parts"] = [round(after - before, 1) for before, after in zip(moments, moments[1:])]
+        return found
 
     def position(self, when):
         """Where in the log the supervisor's line of that time stands."""

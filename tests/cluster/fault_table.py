@@ -6,7 +6,8 @@ Made by `tests/cluster/faults.py` on four nodes of the [cluster in a box](operat
 `jobs/pretrain.sbatch` and `jobs/corpus.sbatch`: {count} faults, each against a whole run or build. Every end was
 compared bit by bit, all tensors and the curve of losses or every file of the corpus, with one that nothing disturbed.
 
-- *detected in*: seconds from the fault to the end of the step that it spoiled, or to Slurm's requeueing of the job.
+- *detected in*: seconds from the fault to the end of the step that it spoiled, to Slurm's requeueing of the job, or, where
+  the ranks survive it, to the line that tells it in the log.
 - *lost*: training steps that had to be computed again; checkpoints were four steps apart. Of a build: finished shards.
 - *back after*: seconds from the fault to the first new step, or shard.
 
@@ -15,6 +16,12 @@ silent node for lost after 20 s (`SlurmdTimeout`; clusters have 300).
 
 | fault | work | detected in | lost | back after | end |
 |---|---|---|---|---|---|
+"""
+
+TIME = """
+From the SIGKILL of a middle rank to the first new step ({workload}): {all} s. Of these {ended} s until Slurm had ended the
+step (ranks that wait in MPI hear no SIGTERM: `KillWait` is 5 s there, 30 s by default), {checked} s to check all nodes,
+{read} s to start the ranks and read the newest checkpoint, {stepped} s for the first step.
 """
 
 
@@ -33,4 +40,10 @@ def write_table(path, faults, lines):
                 lost = "—" if line["lost"] is None else str(line["lost"])
                 rows.append(f"| {fault.title} | {workload} | {seconds(line['detected'])} | {lost} "
                             f"| {seconds(line['back'])} | {line['end']} |\n")
-    path.write_text(HEAD.format(count=len(rows)) + "".join(rows))
+    text = HEAD.format(count=len(rows)) + "".join(rows)
+    kill = next((line for line in newest.values() if line["fault"] == "kill-middle" and "parts" in line), None)
+    if kill:
+        ended, checked, read, stepped = kill["parts"]
+        text += TIME.format(workload=kill["workload"], ended=ended, checked=checked, read=read, stepped=stepped,
+                            all=kill["back"])
+    path.write_text(text)

@@ -31,7 +31,7 @@ class Job(Watched):
         self.submit()
 
     def submit(self):
-        supervisor = ["--spares", self.spares, "--least-disk", 8, "--health-limit", 90]
+        supervisor = ["--spares", self.spares, "--least-disk", 8, "--health-limit", 240]
         words = ["--parsable", f"--nodes={self.count}", *OPTIONS, f"--output={self.log}",
                  SOURCE / f"jobs/{self.workload.script}.sbatch", *supervisor,
                  *self.workload.words(self.output, self.extra)]
@@ -107,7 +107,7 @@ def request_stop(job):
 
 
 def preempt(job):
-    job.nodes.call("run", "sbatch", "--partition=urgent", "--nodes=4", "--output=/dev/null", "--wrap=true")
+    job.nodes.call("run", "sbatch", "--partition=urgent", "--nodes=4", "--exclusive", "--output=/dev/null", "--wrap=true")
     start_soon(job)
 
 
@@ -214,7 +214,9 @@ def suffer(nodes, fault, workload, folder):
     folder.mkdir(parents=True)
     expected = workload.undisturbed(fault.clean)
     started = time.time()
-    job = Job(nodes, workload, folder / "out", folder / "job.log", fault.options(nodes), fault.spares, fault.count)
+    log = folder.with_suffix(".log")
+    log.unlink(missing_ok=True)
+    job = Job(nodes, workload, folder / "out", log, fault.options(nodes), fault.spares, fault.count)
     if fault.inject:
         job.wait(lambda: "injecting" in job.text(), "the fault is injected")
     else:
