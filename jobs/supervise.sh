@@ -190,7 +190,7 @@ supervise() {
     first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
     case $code in
       0 | 3 | 87) finish "$code" ;;
-      85) if $stopping || preempted; then stopped; fi; finish 85 "stopped" ;;
+      85 | 138) if $stopping || preempted; then stopped; fi; finish 85 "stopped" ;;  # 138: USR1 to who has nothing to save
       88)
         mapfile -t -O "${#banned[@]}" banned < <(corrupt_hosts)
         say "not used any more: ${banned[*]:-nobody, since the run could not tell which host it was}" ;;

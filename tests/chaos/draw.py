@@ -134,13 +134,13 @@ def program_of(pid):
 class Plan:
     """What a run is to meet: faults from outside as (share of the way, kind), others as words for --inject."""
 
-    def __init__(self, draw, workload):
+    def __init__(self, draw, workload, wanted):
         weights = {kind: weight for kind, weight in {**OUTSIDE, **INJECTED}.items()
-                   if workload.trains or kind not in TRAINING_ONLY}
+                   if kind in wanted and (workload.trains or kind not in TRAINING_ONLY)}
         kinds = draw.choices(list(weights), list(weights.values()), k=draw.randint(1, 6))
         self.drawn, self.outside, self.inside, self.skipped = len(kinds), [], [], set()
         for kind in kinds:
-            if kind in OUTSIDE:
+            if kind in OUTSIDE:  # at a share of the way
                 self.outside.append((draw.uniform(0, 1), kind))
                 continue
             unit = draw.randint(1, workload.steps if workload.trains else 6)
@@ -149,9 +149,9 @@ class Plan:
             if kind.endswith("*"):
                 self.skipped.add(unit)
         self.outside.sort()
-
-    def options(self, workload):
-        return [*LIMIT, *(CHECKS if workload.trains else []), *(["--inject", ",".join(self.inside)] if self.inside else [])]
+        self.options = LIMIT if any("stop" in kind and kind != "stop-signal" for kind in kinds) else []
+        self.options = self.options + (CHECKS if "inject-bitflip" in kinds else [])
+        self.options = self.options + (["--inject", ",".join(self.inside)] if self.inside else [])
 
     def clean(self):
         """Options of an undisturbed run with the same end."""
@@ -164,14 +164,14 @@ class Plan:
                  "at": int(word.split(":")[1].rstrip("*"))} for word in self.inside if word in struck]
 
 
-def one_run(number, seed, folder, work):
+def one_run(number, seed, folder, work, kinds):
     """Draws and does one run; returns its line of the record."""
     draw = random.Random(f"{seed}/{number}")
     workload = Workload(WORKLOADS[number % len(WORKLOADS)], work / "input")
     workload.prepare()
-    plan = Plan(draw, workload)
+    plan = Plan(draw, workload, kinds)
     expected = workload.undisturbed(plan.clean())
-    job = Supervised(workload, folder, draw.choice(RANKS), plan.options(workload))
+    job = Supervised(workload, folder, draw.choice(RANKS), plan.options)
     started, met = time.time(), []
     try:
         for moment, kind in plan.outside:
@@ -200,10 +200,15 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faults", type=int, default=10, help="go on until so many have happened (10)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kinds", default=",".join([*OUTSIDE, *INJECTED]), help="draw these only (all)")
     parser.add_argument("--resume-log", type=pathlib.Path, metavar="L", help="the record; without it nothing is kept")
     parser.add_argument("--work", type=pathlib.Path, help="where corpora and undisturbed runs stay for the next session")
     parser.add_argument("--summary", type=pathlib.Path, help="write the summary of L, say docs/chaos.md")
     options = parser.parse_args()
+    kinds = options.kinds.split(",")
+    unknown = set(kinds) - {*OUTSIDE, *INJECTED}
+    if unknown:
+        parser.error(f"there is no kind {', '.join(sorted(unknown))}; there are {', '.join([*OUTSIDE, *INJECTED])}")
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or pathlib.Path(scratch)
         record = Record(options.resume_log or pathlib.Path(scratch) / "chaos.jsonl")
@@ -214,10 +219,10 @@ def main():
             number = max((line["run"] for line in lines), default=-1) + 1
             folder = pathlib.Path(scratch) / f"run-{number}"
             folder.mkdir()
-            record.add(**one_run(number, options.seed, folder, work))
+            record.add(**one_run(number, options.seed, folder, work, kinds))
             shutil.rmtree(folder)
-        kinds = collections.Counter(fault["kind"] for line in lines for fault in line["faults"])
-        print(f"{sum(kinds.values())} faults in {len(lines)} runs, every end bit-identical: {dict(kinds)}")
+        met = collections.Counter(fault["kind"] for line in lines for fault in line["faults"])
+        print(f"{sum(met.values())} faults in {len(lines)} runs, every end bit-identical: {dict(met)}")
         if options.summary:
             write_summary(options.summary, record.lines())
 

@@ -158,7 +158,7 @@ class Watched:
         parts of a restart: until the step ended, until the nodes were checked, until the checkpoint was read, until the
         first new step."""
         events = self.events()
-        ended = next((when for when, what in events if when > hit and what.startswith("ended with")), None)
+        ended = next((when for when, what in events if when > hit and what.startswith("ended with") and what != "ended with 0"), None)
         noticed = self.noticed or self.requeued or ended
         again = next((when for when, what in events if when > hit and what.startswith("attempt")), None)
         rolled = re.search(r"step (\d+): .*; back to the newest checkpoint", self.text())

@@ -15,7 +15,7 @@ import time
 
 from cluster.campaign import WORKLOADS, Record, Watched, Workload, ranks_of
 from cluster.fault_table import write_table
-from cluster.slurm import cluster
+from cluster.slurm import cluster, wait_until
 from support.program import SOURCE, require, run
 
 NODES = ("n1", "n2", "n3", "n4")
@@ -230,11 +230,20 @@ def suffer(nodes, fault, workload, folder):
     differing = sorted(name for name in expected if end.get(name) != expected[name])
     require(same, f"{workload.name}, {fault.key}: the end differs in {differing[:5]}\n{job.text()}")
     require(not ranks_of(nodes.processes()), f"{workload.name}, {fault.key}: no rank is left")
-    for node in NODES:
-        nodes.call("mend", node)
     attempts = sum(text.startswith("attempt") for _, text in job.events())
     return {"workload": workload.name, "fault": fault.key, "title": fault.title, "at": at, "attempts": attempts,
             "seconds": round(time.time() - started, 1), "end": "bit-identical", **job.times(hit, at)}
+
+
+def clean_up(nodes):
+    """No job, whole nodes and empty scratch for the next fault."""
+    nodes.call("run", "scancel", "--state=RUNNING", "--user=root", code=None)
+    nodes.call("run", "scancel", "--state=PENDING", "--user=root", code=None)
+    for node in NODES:
+        nodes.call("mend", node)
+    wait_until(lambda: not nodes.call("run", "squeue", "--noheader").strip(), "the queue is empty")
+    for node in NODES:
+        nodes.call("wipe", node)
 
 
 def main():
@@ -251,7 +260,7 @@ def main():
     wanted = options.only.split(",") if options.only else [fault.key for fault in FAULTS]
     with contextlib.ExitStack() as stack:
         work = options.work or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        record = Record(work / "faults.jsonl")
+        record, failures = Record(work / "faults.jsonl"), 0
         done = {(line["workload"], line["fault"]) for line in record.lines()}
         left = [(fault, name) for name in options.workloads.split(",") for fault in FAULTS
                 if fault.key in wanted and name in fault.workloads and (name, fault.key) not in done]
@@ -261,12 +270,16 @@ def main():
             for fault, name in left:
                 workload = Workload(name, work / "input")
                 workload.prepare()
-                record.add(**suffer(nodes, fault, workload, work / f"{name}-{fault.key}"))
+                try:
+                    record.add(**suffer(nodes, fault, workload, work / f"{name}-{fault.key}"))
+                except (SystemExit, TimeoutError) as failure:
+                    failures += 1
+                    print(failure, flush=True)
+                clean_up(nodes)
                 shutil.rmtree(work / f"{name}-{fault.key}")
-                for node in NODES:
-                    nodes.call("wipe", node)
         if options.table:
             write_table(options.table, FAULTS, record.lines())
+        require(not failures, f"{failures} faults did not end as they must; see above")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ def main():
     ends(3, code=3, starts=1, subcommand=("corpus", "build"))
     for code in (85, 87):
         ends(code, code=code, starts=1)
+    ends(138, code=85, starts=1, subcommand=("corpus", "build"))  # USR1, for which a build has no handler
     ends(2, code=2, starts=1, said="refused")
     ends("1+4", 2, 0, code=0, starts=3)  # a lock that ranks of before still held
     for code in (1, 86, 137, 139):
