@@ -80,9 +80,10 @@ def send(pids, number=signal.SIGKILL):
 
 
 def damage(job, how, draw):
-    """Damages a file of the newest checkpoint, whose ranks are then killed. False where there is none."""
+    """Kills all ranks and damages a file of the newest checkpoint. False where there is no other: a run whose
+    checkpoints are all damaged is refused."""
     newest = sorted(job.output.glob("checkpoints/step-*/index.json"))
-    if not newest:
+    if len(newest) < 2:
         return False
     file = draw.choice(sorted(newest[-1].parent.glob("*.safetensors")))
     send(job.ranks().values())
