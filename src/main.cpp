@@ -3,6 +3,7 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/options.hpp>
+#include <terramill/fault/process.hpp>
 #include <terramill/mpi/communicator.hpp>
 
 #include <algorithm>
@@ -59,7 +60,8 @@ std::pair<const CommandEntry*, std::size_t> find_command(const std::vector<std::
       {"read the command line", words[0], hint ? "did you mean \"" + *hint + "\"?" : "see terramill --help"});
 }
 
-int dispatch(const terramill::mpi::Communicator& world, const std::vector<std::string>& words) {
+int dispatch(const terramill::mpi::Communicator& world, terramill::fault::Process& faults,
+             const std::vector<std::string>& words) {
   NullBuffer nothing;
   std::ostream null(&nothing);
   std::ostream& out = world.rank() == 0 ? std::cout : null;
@@ -73,7 +75,7 @@ int dispatch(const terramill::mpi::Communicator& world, const std::vector<std::s
   }
   const auto [command, count] = find_command(words);
   const int code =
-      command->run({world, out}, {words.begin() + static_cast<std::ptrdiff_t>(count), words.end()});
+      command->run({world, out, faults}, {words.begin() + static_cast<std::ptrdiff_t>(count), words.end()});
   out.flush();
   return code;
 }
@@ -119,8 +121,9 @@ int main(int argc, char** argv) {
     terramill::log::init();
     const terramill::mpi::Communicator world = terramill::mpi::Communicator::world();
     const terramill::mpi::Communicator failures = world.duplicate();
+    terramill::fault::Process faults(world);
     try {
-      return end_with(dispatch(world, {argv + 1, argv + argc}));
+      return end_with(dispatch(world, faults, {argv + 1, argv + argc}));
     } catch (const terramill::Error& error) {
       return end_with(fail(failures, error.what(), error.exit_code()));
     } catch (const std::exception& error) {

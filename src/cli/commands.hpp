@@ -1,5 +1,6 @@
 #pragma once
 
+#include <terramill/fault/process.hpp>
 #include <terramill/mpi/communicator.hpp>
 
 #include <iosfwd>
@@ -12,6 +13,7 @@ namespace terramill::cli {
 struct Context {
   const mpi::Communicator& world;  ///< every rank of the job
   std::ostream& out;               ///< standard output on rank 0, nothing elsewhere
+  fault::Process& faults;  ///< reads the options of most subcommands, and arms what they say about faults
 };
 
 /// A subcommand: `arguments` follow its name. Returns the exit code; throws Error.

@@ -140,7 +140,8 @@ void print(std::ostream& out, const corpus::BuildReport& report, const Values& v
 int corpus_build(const Context& context, const std::vector<std::string>& arguments) {
   Values values;
   OptionTable table = options_of(values);
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "corpus build", fault::Watch::kOn))
+    return static_cast<int>(ExitCode::kDone);
   mpi::require_agreement(context.world, table.values(), "options of corpus build");
   const corpus::BuildReport report = corpus::build(context.world, to_options(values));
   if (table.json()) {

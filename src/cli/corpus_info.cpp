@@ -13,7 +13,8 @@ int corpus_info(const Context& context, const std::vector<std::string>& argument
   OptionTable table("terramill corpus info CORPUS [--json]",
                     "Tells what a corpus holds: schema, sizes, splits, land cover, modalities, quarantine.");
   table.positional("corpus", &corpus, "the corpus's folder");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "corpus info"))
+    return static_cast<int>(ExitCode::kDone);
   if (context.world.rank() == 0) {
     const Json description = corpus::describe_corpus(corpus);
     context.out << (table.json() ? dump_json(description) + "\n" : corpus::to_text(description));

@@ -26,7 +26,8 @@ int corpus_merge(const Context& context, const std::vector<std::string>& argumen
   table.add("output", &output, "folder of the result; new, empty, or an unfinished merge");
   table.add("threads", &threads, "threads per rank, which check every tile", "threads");
   table.require("output");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "corpus merge", fault::Watch::kOn))
+    return static_cast<int>(ExitCode::kDone);
   if (threads < 1)
     throw UsageError("--threads must be 1 or more", {"read the command line", "--threads", ""});
   mpi::require_agreement(context.world, table.values(), "options of corpus merge");

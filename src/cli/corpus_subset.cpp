@@ -40,7 +40,8 @@ int corpus_subset(const Context& context, const std::vector<std::string>& argume
   sampling::add_filter_options(table, filters, "");
   table.add("threads", &options.threads, "threads per rank", "threads");
   table.require("output");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "corpus subset", fault::Watch::kOn))
+    return static_cast<int>(ExitCode::kDone);
   if (options.threads < 1)
     throw UsageError("--threads must be 1 or more", {"read the command line", "--threads", ""});
   mpi::require_agreement(context.world, table.values(), "options of corpus subset");

@@ -39,7 +39,7 @@ int corpus_synth(const Context& context, const std::vector<std::string>& argumen
   table.add("threads", &options.threads, "threads of each rank", "threads");
   table.require("output");
   table.require("tiles");
-  if (!table.parse(arguments, context.out)) return 0;
+  if (!context.faults.read(table, arguments, context.out, "corpus synth", fault::Watch::kOn)) return 0;
   mpi::require_agreement(context.world, table.values(), "the options of corpus synth");
   if (tiles < 1) throw UsageError("at least one tile is wanted", {"read the command line", "--tiles", ""});
   if (seed < 0) throw UsageError("a seed is not negative", {"read the command line", "--seed", ""});

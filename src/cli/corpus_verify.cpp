@@ -43,7 +43,8 @@ int corpus_verify(const Context& context, const std::vector<std::string>& argume
       "when anything is wrong.");
   table.positional("corpus", &corpus, "the corpus's folder");
   table.add("threads", &threads, "threads per rank");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "corpus verify", fault::Watch::kOn))
+    return static_cast<int>(ExitCode::kDone);
   if (threads < 1)
     throw UsageError("--threads must be 1 or more", {"read the command line", "--threads", ""});
   mpi::require_agreement(context.world, table.values(), "options of corpus verify");

@@ -21,7 +21,8 @@ int corpus_view(const Context& context, const std::vector<std::string>& argument
   table.add("output", &output, "folder of the view; new or empty");
   table.require("as");
   table.require("output");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "corpus view"))
+    return static_cast<int>(ExitCode::kDone);
   if (context.world.rank() == 0) {
     corpus::make_view(corpus, kind, output);
     if (table.json()) {

@@ -132,7 +132,8 @@ int embed(const Context& context, const std::vector<std::string>& arguments) {
   OptionTable table("terramill embed --checkpoint RUN (--corpus CORPUS | --scene PATH) --output FILE",
                     "Writes features of a corpus's tiles, or a feature map of a whole scene.");
   add_options(table, o);
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "embed", fault::Watch::kOn))
+    return static_cast<int>(ExitCode::kDone);
   mpi::require_agreement(context.world, table.values(), "embed");
   if (o.corpus.empty() == o.scene.empty()) {
     throw UsageError("either --corpus or --scene is needed", {"read the command line", "corpus", ""});

@@ -19,7 +19,8 @@ int evaluate(const Context& context, const std::vector<std::string>& arguments, 
   OptionTable table("terramill " + name + " --checkpoint RUN --corpus CORPUS [--output FILE.json]", summary);
   eval::add_options(table, options, classifier);
   table.add("output", &output, "file for the result as JSON; empty: none", "path");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, name, fault::Watch::kOn))
+    return static_cast<int>(ExitCode::kDone);
   mpi::require_agreement(context.world, table.values(), name);
 
   const Json result = eval::evaluate(context.world, options, classifier);

@@ -119,7 +119,7 @@ int report(const Context& context, const std::vector<std::string>& arguments) {
             "shared");
   table.add("tiles", &tiles, "tiles to draw: reconstructions of an MP-MAE, attention of TerraFM; 0: none",
             "tiles");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "report")) return static_cast<int>(ExitCode::kDone);
   if (tiles < 0) throw UsageError("--tiles must be 0 or more", {"read the command line", "tiles", ""});
   if (cores < 0) throw UsageError("--cores must be 0 or more", {"read the command line", "cores", ""});
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);

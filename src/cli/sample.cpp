@@ -1,6 +1,7 @@
 #include "commands.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/json.hpp>
@@ -148,14 +149,17 @@ int sample(const Context& context, const std::vector<std::string>& arguments) {
   table.add("output", &output, "where the plan is written (HDF5); empty: only described");
   table.add("epoch", &epoch, "which epoch: each has its own selection and order");
   sampling::add_options(table, options, "");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "sample", fault::Watch::kOn))
+    return static_cast<int>(ExitCode::kDone);
   mpi::require_agreement(context.world, table.values(), "sample");
   if (epoch < 0) throw UsageError("the epoch must not be negative", {"read the options", "epoch", ""});
 
+  fault_points::begin_unit(1);
   const std::uint64_t at_start = context.world.max(memory("VmRSS"));
   const sampling::Plan plan =
       sampling::plan_epoch(context.world, corpus, options, static_cast<std::uint64_t>(epoch));
   const auto start = std::chrono::steady_clock::now();
+  fault_points::begin_unit(2);
   if (!output.empty()) sampling::write_plan(context.world, plan, output);
   const std::chrono::duration<double> writing = std::chrono::steady_clock::now() - start;
 

@@ -102,7 +102,7 @@ int show(const Context& context, const std::vector<std::string>& arguments) {
             "comma-separated");
   table.add("image-size", &options.image_size, "TerraFM: centred window; 0: the tile, in whole patches",
             "pixels");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "show")) return static_cast<int>(ExitCode::kDone);
   if (tiles < 1) throw UsageError("--tiles must be 1 or more", {"read the command line", "tiles", ""});
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);
 

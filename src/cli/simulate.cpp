@@ -181,7 +181,8 @@ int simulate(const Context& context, const std::vector<std::string>& arguments) 
   Wanted wanted;
   wanted.config = train::defaults_of(family);
   OptionTable table = options_of(wanted);
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "simulate"))
+    return static_cast<int>(ExitCode::kDone);
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);
   if (wanted.name.empty()) wanted.name = train::recipe_name(arguments, wanted.config.model);
 

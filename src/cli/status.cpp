@@ -62,7 +62,7 @@ int status(const Context& context, const std::vector<std::string>& arguments) {
   std::string run_name;
   OptionTable table("terramill status RUN", "Tells how far a run is, the time left and its last checkpoint.");
   table.positional("run", &run_name, "run folder of pretrain");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "status")) return static_cast<int>(ExitCode::kDone);
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);
 
   const std::filesystem::path run = run_name;

@@ -145,7 +145,8 @@ int tile_show(const Context& context, const std::vector<std::string>& arguments)
   table.add("row", &row, "the tile's row of the index, in place of its id");
   table.add("output", &output, "PNG file of the picture; empty: none", "path");
   table.add("geotiff", &geotiff, "folder for a GeoTIFF of each pixel modality; empty: none", "path");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "tile show"))
+    return static_cast<int>(ExitCode::kDone);
   if (id.empty() == (row < 0)) {
     throw UsageError("either the tile's id or --row is needed", {"read the command line", "id", ""});
   }

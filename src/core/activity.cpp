@@ -1,4 +1,5 @@
 #include <terramill/core/activity.hpp>
+#include <terramill/core/process_silence.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -71,6 +72,7 @@ struct WatchedRegistry {
   std::mutex mutex;
   std::vector<std::shared_ptr<ThreadSlot>> threads;
   std::vector<std::shared_ptr<Watched::Entry>> watched;
+  std::int64_t ended = 0;  ///< the last beat of threads and work that are no more
 };
 
 namespace {
@@ -92,6 +94,7 @@ class OwnSlot {
   }
   ~OwnSlot() {
     const std::lock_guard lock(registry().mutex);
+    registry().ended = std::max(registry().ended, slot_->beat.load(std::memory_order_relaxed));
     std::erase(registry().threads, slot_);
   }
   OwnSlot(const OwnSlot&) = delete;
@@ -195,6 +198,7 @@ Watched::Watched(std::string name) : entry_(std::make_shared<Entry>()) {
 
 Watched::~Watched() {
   const std::lock_guard lock(registry().mutex);
+  registry().ended = std::max(registry().ended, entry_->last());
   std::erase(registry().watched, entry_);
 }
 
@@ -227,7 +231,17 @@ std::vector<Silence> silences(Clock::time_point now) {
   return all;
 }
 
+double process_silence(Clock::time_point now) {
+  const std::lock_guard lock(registry().mutex);
+  std::int64_t last = registry().ended;
+  for (const auto& slot : registry().threads)
+    last = std::max(last, slot->beat.load(std::memory_order_relaxed));
+  for (const auto& entry : registry().watched) last = std::max(last, entry->last());
+  return std::max(0.0, static_cast<double>(nanoseconds(now) - last) / 1e9);
+}
+
 void beat_all() noexcept {
+  beat();
   const std::lock_guard lock(registry().mutex);
   for (const auto& entry : registry().watched) {
     entry->beat.store(nanoseconds(Clock::now()), std::memory_order_relaxed);

@@ -5,7 +5,9 @@
 #include "shard_job.hpp"
 #include "work_log.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
@@ -142,12 +144,14 @@ class Builder {
     };
     auto last_look = Clock::now();
     const auto tile_done = [&] {
+      beat();
       if (!folder_ || Clock::now() - last_look < std::chrono::seconds(2)) return;
       last_look = Clock::now();
       progress.set(folder_->parts());
     };
     std::unique_ptr<ShardJob> job = fetch();
-    while (job) {
+    for (std::int64_t taken = 1; job; ++taken) {
+      fault_points::begin_unit(taken);
       const std::uint64_t shard = job->shard();
       log.begin(shard);
       job->run(tile_done);

@@ -5,6 +5,7 @@
 #include "reference_statistics.hpp"
 #include "root_decision.hpp"
 
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/progress.hpp>
 #include <terramill/core/thread_pool.hpp>
 #include <terramill/mpi/work_server.hpp>
@@ -18,12 +19,14 @@ void share_shards(const mpi::Communicator& comm, const std::string& name, std::v
   Progress progress(name, total, "shards");
   mpi::WorkServer server(comm, std::move(items));
   std::mutex mutex;
+  std::int64_t taken = 0;  // guarded by mutex
   const auto work = [&] {
     for (;;) {
       std::optional<std::uint64_t> shard;
       {
         const std::lock_guard lock(mutex);
         shard = server.next();
+        if (shard) fault_points::begin_unit(++taken);
       }
       if (!shard) return;
       take(*shard);

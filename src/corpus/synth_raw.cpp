@@ -1,5 +1,6 @@
 #include "root_decision.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/progress.hpp>
@@ -98,6 +99,7 @@ SynthSummary paint_tiles(const World& world, const SynthOptions& options, std::a
   format.metadata = {{kSyntheticKey, "true"},
                      {"TIFFTAG_IMAGEDESCRIPTION", "synthetic: invented by terramill corpus synth"}};
   for (std::uint64_t i = next++; i < end; i = next++) {
+    beat();
     const fs::path path = options.output / kTileFolder / (World::tile_id(i) + ".tif");
     std::error_code status;
     if (fs::file_size(path, status) > 0 && !status) {

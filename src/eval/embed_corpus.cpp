@@ -1,6 +1,7 @@
 #include "embed_writer.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/progress.hpp>
@@ -63,6 +64,7 @@ loader::Work work_of(const Deal& deal, const corpus::IndexReader& index, int mic
   loader::Work work;
   work.micro_batch = micro_batch;
   for (std::uint64_t turn = 0; turn < deal.turns(); ++turn) {
+    fault_points::begin_unit(static_cast<std::int64_t>(turn) + 1);
     const auto rows = deal.rows(turn, static_cast<std::uint64_t>(rank));
     if (rows.empty()) continue;
     const auto columns =

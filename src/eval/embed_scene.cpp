@@ -1,6 +1,7 @@
 #include "principal_components.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/json.hpp>
@@ -261,7 +262,9 @@ SceneSummary embed_scene(const mpi::Communicator& comm, const FeatureModel& mode
   };
   const auto ranks = static_cast<std::size_t>(comm.size()), rank = static_cast<std::size_t>(comm.rank());
   Progress progress("embed", summary.windows, "windows");
+  std::int64_t unit = 0;
   for (std::size_t first = 0; first * batch < places.size(); first += ranks) {
+    fault_points::begin_unit(++unit);
     const auto all = comm.gather(compute(model, scene, part(first + rank)));
     for (std::size_t from = 0; from < all.size(); ++from) {
       const auto done = part(first + from);

@@ -1,4 +1,5 @@
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/progress.hpp>
 #include <terramill/eval/extraction.hpp>
@@ -45,7 +46,8 @@ at::Tensor extract(const mpi::Communicator& comm, const FeatureModel& model,
     if (work.positions.empty()) return;
     Progress progress(title, work.positions.size(), "tiles");
     loader.start(std::move(work));
-    while (const auto batch = loader.next()) {
+    for (std::int64_t taken = 1; const auto batch = loader.next(); ++taken) {
+      fault_points::begin_unit(taken);
       const at::Tensor rows = compute(*batch).contiguous();
       mine.insert(mine.end(), rows.const_data_ptr<T>(), rows.const_data_ptr<T>() + rows.numel());
       progress.add(static_cast<std::uint64_t>(batch->size()));

@@ -2,6 +2,7 @@
 #include "prefetcher.hpp"
 #include "tile_reader.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/phase.hpp>
@@ -89,6 +90,7 @@ std::optional<MicroBatch> Loader::next() {
     const trace::Span span("wait for data", "data");
     loaded = state_->prefetcher.next();
   }
+  beat();
   state_->waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!loaded) return std::nullopt;
   for (Replacement& replaced : loaded->replaced) {

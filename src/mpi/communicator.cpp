@@ -1,3 +1,4 @@
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/mpi/communicator.hpp>
 
@@ -6,6 +7,22 @@
 #include <exception>
 
 namespace terramill::mpi {
+
+namespace {
+
+/// A collective call: what the thread is doing until it ends, which is a beat.
+class Collective {
+ public:
+  explicit Collective(const char* name) noexcept : activity_(name) {}
+  ~Collective() { beat(); }
+  Collective(const Collective&) = delete;
+  Collective& operator=(const Collective&) = delete;
+
+ private:
+  Activity activity_;
+};
+
+}  // namespace
 
 void check(int status, const char* attempted, std::source_location where) {
   if (status == MPI_SUCCESS) return;
@@ -68,6 +85,7 @@ Communicator::Communicator(MPI_Comm comm) : comm_(comm) {
 
 namespace {
 MPI_Comm duplicate_of(MPI_Comm comm) {
+  const Collective call("duplicate a communicator");
   MPI_Comm copy = MPI_COMM_NULL;
   check(MPI_Comm_dup(comm, &copy), "duplicate a communicator");
   return copy;
@@ -103,6 +121,7 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
 }
 
 Communicator Communicator::split(int color, int key) const {
+  const Collective call("split a communicator");
   MPI_Comm part = MPI_COMM_NULL;
   check(MPI_Comm_split(comm_, color, key, &part), "split a communicator");
   return Communicator(part);
@@ -115,7 +134,10 @@ Communicator Communicator::split_node() const {
   return Communicator(part);
 }
 
-void Communicator::barrier() const { check(MPI_Barrier(comm_), "wait at a barrier"); }
+void Communicator::barrier() const {
+  const Collective call("barrier");
+  check(MPI_Barrier(comm_), "wait at a barrier");
+}
 
 namespace {
 
@@ -132,12 +154,14 @@ void in_pieces(std::size_t total, F job) {
 }  // namespace
 
 void Communicator::broadcast(std::span<std::byte> bytes, int root) const {
+  const Collective call("broadcast");
   in_pieces(bytes.size(), [&](std::size_t begin, int count) {
     check(MPI_Bcast(bytes.data() + begin, count, MPI_BYTE, root, comm_), "broadcast");
   });
 }
 
 std::string Communicator::broadcast(const std::string& text, int root) const {
+  const Collective call("broadcast of text");
   std::uint64_t length = text.size();
   check(MPI_Bcast(&length, 1, MPI_UINT64_T, root, comm_), "broadcast a length");
   std::string result = rank_ == root ? text : std::string(length, '\0');
@@ -153,6 +177,7 @@ T Communicator::sum(T value) const {
 
 template <typename T>
 T Communicator::min(T value) const {
+  const Collective call("minimum over ranks");
   check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, datatype<T>(), MPI_MIN, comm_), "find a minimum");
   return value;
 }
@@ -165,6 +190,7 @@ T Communicator::max(T value) const {
 
 template <typename T>
 void Communicator::sum(std::span<T> values) const {
+  const Collective call("sum over ranks");
   in_pieces(values.size(), [&](std::size_t begin, int count) {
     check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, count, datatype<T>(), MPI_SUM, comm_),
           "add over ranks");
@@ -173,6 +199,7 @@ void Communicator::sum(std::span<T> values) const {
 
 template <typename T>
 void Communicator::max(std::span<T> values) const {
+  const Collective call("maximum over ranks");
   in_pieces(values.size(), [&](std::size_t begin, int count) {
     check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, count, datatype<T>(), MPI_MAX, comm_),
           "find maxima");
@@ -181,6 +208,7 @@ void Communicator::max(std::span<T> values) const {
 
 template <typename T>
 void Communicator::exclusive_scan(std::span<T> values) const {
+  const Collective call("scan over ranks");
   in_pieces(values.size(), [&](std::size_t begin, int count) {
     check(MPI_Exscan(MPI_IN_PLACE, values.data() + begin, count, datatype<T>(), MPI_SUM, comm_),
           "scan over ranks");
@@ -191,6 +219,7 @@ void Communicator::exclusive_scan(std::span<T> values) const {
 
 template <typename T>
 std::vector<T> Communicator::all_gather(T value) const {
+  const Collective call("gather to all ranks");
   std::vector<T> all(static_cast<std::size_t>(size_));
   check(MPI_Allgather(&value, 1, datatype<T>(), all.data(), 1, datatype<T>(), comm_), "gather");
   return all;
@@ -198,6 +227,7 @@ std::vector<T> Communicator::all_gather(T value) const {
 
 template <typename T>
 std::vector<T> Communicator::all_gather(std::span<const T> values) const {
+  const Collective call("gather lists to all ranks");
   if (values.size() > static_cast<std::size_t>(INT_MAX)) {
     throw Error("too many values to gather from one rank", {"gather", std::to_string(values.size()), ""});
   }
@@ -217,6 +247,7 @@ std::vector<T> Communicator::all_gather(std::span<const T> values) const {
 }
 
 std::vector<std::string> Communicator::gather(const std::string& text, int root) const {
+  const Collective call("gather of text");
   std::vector<std::string> texts;
   const std::vector<std::uint64_t> lengths = all_gather(static_cast<std::uint64_t>(text.size()));
   constexpr int kTag = 2;

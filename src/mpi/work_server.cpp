@@ -1,3 +1,4 @@
+#include <terramill/core/activity.hpp>
 #include <terramill/mpi/work_server.hpp>
 
 #include <algorithm>
@@ -75,6 +76,7 @@ void WorkServer::serve() {
 }
 
 std::optional<std::uint64_t> WorkServer::next() {
+  const Activity activity("ask for work");
   const double asked = elapsed();
   std::uint64_t item = kNoWork;
   if (comm_.rank() == 0) {
@@ -86,6 +88,7 @@ std::optional<std::uint64_t> WorkServer::next() {
     check(MPI_Send(&want, 1, MPI_UINT64_T, 0, kAsk, comm_.native()), "ask for work");
     check(MPI_Recv(&item, 1, MPI_UINT64_T, 0, kAnswer, comm_.native(), MPI_STATUS_IGNORE), "receive work");
   }
+  beat();
   waits_.push_back(elapsed() - asked);
   if (item == kNoWork) return std::nullopt;
   return item;

@@ -1,5 +1,7 @@
 #include "bucket_reducer.hpp"
 
+#include <terramill/core/activity.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -173,6 +175,8 @@ Flats BucketReducer::finish(std::vector<std::uint8_t>& used) {
   if (alone && exact) add_up_own();
   if (!alone) {
     for (const std::size_t b : layout_.backward_order) {
+      Activity activity("complete the gradients");
+      activity.with("bucket", static_cast<std::int64_t>(b));
       wait(buckets_[b].works);
       if (exact) {
         combine(b);

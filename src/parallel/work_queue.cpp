@@ -1,5 +1,6 @@
 #include "work_queue.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/phase.hpp>
 #include <terramill/core/trace.hpp>
@@ -16,10 +17,8 @@ namespace {
 
 constexpr const char* kCategory = "communication";
 
-/// "all-reduce" of "all-reduce of Float [3] among 2 ranks", where it will be asked for.
-const char* traced_name(const std::string& what) {
-  return trace::recording() ? trace::keep(what.substr(0, what.find(" of "))) : "collective";
-}
+/// "all-reduce" of "all-reduce of Float [3] among 2 ranks".
+const char* traced_name(const std::string& what) { return trace::keep(what.substr(0, what.find(" of "))); }
 
 }  // namespace
 
@@ -43,7 +42,9 @@ class WorkQueue::Job final : public c10d::Work {
     const PhaseTimer exposed(Phase::kExposed);
     trace::Span span("wait for collective", kCategory);
     span.with("collective", name_).with("bytes", bytes_);
-    return c10d::Work::wait(timeout);
+    const bool done = c10d::Work::wait(timeout);
+    beat();
+    return done;
   }
 
   /// `failure` names the first job of the queue that failed; empty while none has. `group` is for the trace.

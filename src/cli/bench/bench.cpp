@@ -48,7 +48,7 @@ int bench(const Context& context, const std::vector<std::string>& arguments) {
   Bench bench;
   bench.config = train::defaults_of(family_of(arguments));
   OptionTable table = options_of(bench);
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "bench")) return static_cast<int>(ExitCode::kDone);
   mpi::require_agreement(context.world, table.values(), "options of bench");
   validate(bench.sweep);
   if (bench.sweep.name.empty()) bench.sweep.name = train::recipe_name(arguments, bench.config.model);

@@ -174,7 +174,8 @@ int bench_link(const Context& context, const std::vector<std::string>& arguments
   table.add("repeat", &options.repeat, "measurements of each; the median counts");
   table.add("warmup", &options.warmup, "collectives before the measured ones");
   table.add("device", &options.device, "where the vectors lie", "", {"auto", "cpu", "cuda"});
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "bench link"))
+    return static_cast<int>(ExitCode::kDone);
   mpi::require_agreement(context.world, table.values(), "options of bench link");
   if (options.repeat < 1 || options.warmup < 0 || options.max_bytes < 8) {
     throw UsageError("--repeat must be at least 1, --warmup 0 or more, --max-bytes at least 8",

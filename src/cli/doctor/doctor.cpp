@@ -55,7 +55,7 @@ int doctor(const Context& context, const std::vector<std::string>& arguments) {
   table.add("size", &mib, "what each rank writes and reads there", "MiB");
   table.add("ping", &ping,
             "only exchange a message between every two ranks, as jobs/supervise.sh does before a start");
-  if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  if (!context.faults.read(table, arguments, context.out, "doctor")) return static_cast<int>(ExitCode::kDone);
   if (mib < 4)
     throw UsageError("--size is too small to measure", {"read the options", "size", "give 4 MiB or more"});
 
