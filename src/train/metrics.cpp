@@ -1,5 +1,9 @@
+#include <terramill/core/error.hpp>
 #include <terramill/core/json.hpp>
+#include <terramill/core/log.hpp>
 #include <terramill/train/metrics.hpp>
+
+#include <unistd.h>
 
 namespace terramill::train {
 
@@ -27,7 +31,25 @@ FileDescriptor open_lines(const std::filesystem::path& path, std::int64_t first_
 }  // namespace
 
 MetricsWriter::MetricsWriter(const std::filesystem::path& run, std::int64_t first_step)
-    : file_(open_lines(run / "metrics.jsonl", first_step)), events_(run / "events", first_step) {}
+    : file_(open_lines(run / "metrics.jsonl", first_step)),
+      written_(file_.size()),
+      events_(run / "events", first_step) {}
+
+void MetricsWriter::append(const std::string& line) {
+  waiting_ += line;
+  try {
+    file_.write(std::as_bytes(std::span(waiting_)));
+    written_ += waiting_.size();
+    waiting_.clear();
+    warned_ = false;
+  } catch (const IoError& fault) {
+    // What was written of them is half a line.
+    if (::ftruncate(file_.get(), static_cast<off_t>(written_)) != 0 || !warned_) {
+      log::warn("no metrics for now: {}", fault.what());
+    }
+    warned_ = true;
+  }
+}
 
 void MetricsWriter::write(const std::string& kind, std::int64_t step, const Scalars& values) {
   Json line{{"kind", kind}, {"step", step}};
@@ -36,16 +58,18 @@ void MetricsWriter::write(const std::string& kind, std::int64_t step, const Scal
     line[name] = value;
     tagged.emplace_back(kind + "/" + name, value);
   }
-  const std::string text = dump_json(line) + '\n';
-  file_.write(std::as_bytes(std::span(text)));
-  events_.scalars(step, tagged);
+  append(dump_json(line) + '\n');
+  try {
+    events_.scalars(step, tagged);
+  } catch (const IoError& fault) {
+    if (!warned_) log::warn("no TensorBoard events for now: {}", fault.what());
+  }
 }
 
 void MetricsWriter::note(const std::string& kind, std::int64_t step, const Json& fields) {
   Json line{{"kind", kind}, {"step", step}};
   line.update(fields);
-  const std::string text = dump_json(line) + '\n';
-  file_.write(std::as_bytes(std::span(text)));
+  append(dump_json(line) + '\n');
 }
 
 }  // namespace terramill::train

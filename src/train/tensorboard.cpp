@@ -74,8 +74,11 @@ std::uint32_t crc32c(std::string_view bytes) noexcept {
 EventWriter::EventWriter(const std::filesystem::path& directory, std::int64_t first_step) {
   std::filesystem::create_directories(directory);
   const auto now = static_cast<std::int64_t>(seconds_since_epoch());
-  file_ = FileDescriptor::create(directory / ("events.out.tfevents." + std::to_string(now) + "." +
-                                              process_host() + "." + std::to_string(::getpid())));
+  const std::string name =
+      "events.out.tfevents." + std::to_string(now) + "." + process_host() + "." + std::to_string(::getpid());
+  std::filesystem::path path = directory / name;
+  for (int n = 1; std::filesystem::exists(path); ++n) path = directory / (name + "." + std::to_string(n));
+  file_ = FileDescriptor::create(path);
   std::string version;
   append_bytes(version, kEventFileVersion, "brain.Event:2");
   write_event(0, version);

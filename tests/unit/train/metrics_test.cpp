@@ -1,3 +1,4 @@
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/train/metrics.hpp>
 #include <terramill/train/tensorboard.hpp>
@@ -38,6 +39,27 @@ TEST_F(Metrics, AResumedRunReadsAsIfUndisturbed) {
   writer.write("train", 3, values);
   writer.write("train", 4, values);
   EXPECT_EQ(lines(), undisturbed);
+}
+
+TEST_F(Metrics, LinesWaitWhileTheDiskIsFull) {
+  static bool full;
+  full = false;
+  const Scalars values{{"loss", 1.5}};
+  MetricsWriter writer(run_, 1);
+  fault_points::set_hooks(
+      [](fault_points::FileEvent, const std::filesystem::path&) { return full ? ENOSPC : 0; }, nullptr);
+  writer.write("train", 1, values);
+  const std::string before = lines();
+  full = true;
+  writer.write("train", 2, values);
+  writer.note("straggler", 2, {{"rank", 1}});
+  EXPECT_EQ(lines(), before);
+  full = false;
+  writer.write("train", 3, values);
+  fault_points::set_hooks(nullptr, nullptr);
+  const std::string after = lines();
+  EXPECT_EQ(std::count(after.begin(), after.end(), '\n'), 4);
+  EXPECT_TRUE(after.starts_with(before));
 }
 
 }  // namespace
