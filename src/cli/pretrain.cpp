@@ -14,6 +14,7 @@ int pretrain(const Context& context, const std::vector<std::string>& arguments) 
       "Pretrains MP-MAE or TerraFM on a corpus, on any number of ranks.");
   train::add_options(table, config);
   if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
+  context.faults.arm(config.fault, "pretrain", std::filesystem::path(config.output) / "faults", true);
   const ExitCode code = train::pretrain(context.world, config, table);
   if (table.json() && context.world.rank() == 0) {
     const std::vector<std::filesystem::path> checkpoints = checkpoint::list(config.output);

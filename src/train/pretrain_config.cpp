@@ -18,7 +18,7 @@ bool is_operational(std::string_view option) {
                                                                 "straggler."};
   // clang-format off
   static const std::set<std::string_view> kOptions = {
-      "config", "corpus", "output", "resume", "init-from", "json", "print-config", "help", "trace",
+      "config", "corpus", "output", "resume", "init-from", "inject", "json", "print-config", "help", "trace",
       "train.activation_checkpointing", "train.bucket", "train.collective_timeout", "train.deterministic",
       "train.device", "train.flight_recorder", "train.ignore_memory_estimate", "train.intra_op_threads",
       "train.knn_every", "train.knn_tiles", "train.nan_check", "train.peak", "train.reduction", "train.stop_after",

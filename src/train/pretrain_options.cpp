@@ -179,6 +179,26 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.knn_tiles", &o.knn_tiles, "tiles of each split to use at most for it", "tiles");
 }
 
+void add_fault_options(OptionTable& table, FaultOptions& o) {
+  table.add("fault.guard", &o.guard,
+            "roll back and replay a step whose loss or gradient is not finite or spikes, and skip its batch "
+            "when that "
+            "recurs; otherwise such a step ends the run");
+  table.add("fault.spike_z", &o.spikes.spike_z,
+            "a loss so many robust deviations above the median of the window is a spike; 0: no test");
+  table.add("fault.norm_z", &o.spikes.norm_z, "the same for the gradient's norm");
+  table.add("fault.window", &o.spikes.window, "window of both", "steps");
+  table.add("fault.max_skips", &o.max_skips, "more skipped batches than these end the run with code 87");
+  table.add("fault.skip_batches", &o.skip_batches, "steps whose batch is passed over in any case",
+            "comma-separated");
+  table.add("fault.hash_every", &o.hash_every,
+            "interval at which each rank checks that its state is what the step before left; 0: none",
+            "steps");
+  table.add("fault.compare_every", &o.compare_every,
+            "interval at which the replicas compare their states, also before checkpoints; 0: none", "steps");
+  table.add("fault.sample_log", &o.sample_log, "folder for what each replica consumed; empty: none", "path");
+}
+
 }  // namespace
 
 void add_options(OptionTable& table, PretrainConfig& config) {
@@ -188,6 +208,8 @@ void add_options(OptionTable& table, PretrainConfig& config) {
   table.add("init-from", &config.init_from,
             "start from these weights: a checkpoint, a run or a .safetensors file", "path");
   add_recipe_options(table, config);
+  fault::add_options(table, config.fault, fault::Watch::kOn);
+  add_fault_options(table, config.fault);
   table.require("corpus");
   table.require("output");
 }

@@ -1,4 +1,5 @@
 #include <terramill/core/error.hpp>
+#include <terramill/fault/incidents.hpp>
 #include <terramill/train/pretrain_config.hpp>
 
 namespace terramill::train {
@@ -81,6 +82,15 @@ void validate(const PretrainConfig& config) {
   demand(config.straggler.factor == 0 || config.straggler.factor > 1, "straggler.factor", "above 1, or 0");
   demand(config.straggler.window >= 1, "straggler.window", "at least 1");
   demand(config.checkpoint.every >= 0, "checkpoint.every", "0 or more");
+  const FaultOptions& f = config.fault;
+  demand(f.limit >= 0, "fault.limit", "0 or more");
+  demand(f.spikes.spike_z >= 0, "fault.spike_z", "0 or more");
+  demand(f.spikes.norm_z >= 0, "fault.norm_z", "0 or more");
+  demand(f.spikes.window >= static_cast<int>(fault::Guard::kLeastSteps), "fault.window", "at least 20");
+  demand(f.max_skips >= 0, "fault.max_skips", "0 or more");
+  demand(f.hash_every >= 0, "fault.hash_every", "0 or more");
+  demand(f.compare_every >= 0, "fault.compare_every", "0 or more");
+  fault::parse_steps(f.skip_batches);  // throws for what is none
   demand(config.checkpoint.keep >= 1, "checkpoint.keep", "at least 1");
 }
 

@@ -13,6 +13,7 @@
 #include <terramill/core/log.hpp>
 #include <terramill/core/progress.hpp>
 #include <terramill/core/trace.hpp>
+#include <terramill/fault/incidents.hpp>
 #include <terramill/train/metrics.hpp>
 #include <terramill/train/pretraining.hpp>
 #include <terramill/train/stop_request.hpp>
@@ -75,9 +76,14 @@ class Run {
   ExitCode go();
 
  private:
+  bool restore();
   void start_or_resume();
   void describe() const;
-  void step();
+  bool step();
+  void skip(const std::string& reason);
+  void refuse(const StepResult& done);
+  void corrupt(const Corruption& found);
+  void roll_back(const std::string& kind, std::int64_t fault_step, const std::string& reason);
   Scalars numbers_of(const StepResult& done) const;
   double mfu_of(const StepResult& done) const;
   void watch(const StepResult& done);
@@ -102,6 +108,7 @@ class Run {
   RunTrace trace_;
   StragglerWatch stragglers_;
   bool stop_agreed_ = false;
+  fault::Incidents incidents_;
   std::unique_ptr<Progress> progress_;
 };
 
@@ -115,7 +122,8 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
       validation_(session_.mesh(), config, session_.task()),
       peak_(total_peak(session_, config)),
       trace_(world, config),
-      stragglers_(world, config.straggler, share_of(session_)) {
+      stragglers_(world, config.straggler, share_of(session_)),
+      incidents_(fault::parse_steps(config.fault.skip_batches), config.fault.max_skips) {
   if (config.train.knn_every > 0) knn_.emplace(session_.mesh(), config, session_.task());
   state_.hyper_parameters = hyper_parameters(table);
   if (const std::uint64_t region = sampling::region_hash(config.sampling); region != 0) {
@@ -123,23 +131,32 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
   }
 }
 
-void Run::start_or_resume() {
-  const auto newest = config_.resume ? checkpoint::find_latest(world_, config_.output) : std::nullopt;
-  if (config_.resume && !newest && !checkpoint::list(config_.output).empty()) {
+/// Goes to the newest checkpoint; false where there is none.
+bool Run::restore() {
+  const auto newest = checkpoint::find_latest(world_, config_.output);
+  if (!newest && !checkpoint::list(config_.output).empty()) {
     throw IntegrityError(
         "every checkpoint of the run is damaged",
         {"resume", config_.output,
          "the warnings above name each; restore one from a copy, or start anew in another --output"});
   }
-  if (newest) {
-    const checkpoint::Reader reader(*newest);
-    const RunState saved = RunState::from_json(reader.meta(), reader.step(), newest->string());
-    require_same_run(saved, state_, newest->string());
-    restore_tensors(*newest, session_.state_tensors());
-    state_.step = saved_step_ = saved.step;
-    state_.replaced = saved.replaced;
-    log::info("resuming {} after step {}", newest->string(), state_.step);
-  } else if (!config_.init_from.empty()) {
+  if (!newest) return false;
+  const checkpoint::Reader reader(*newest);
+  const RunState saved = RunState::from_json(reader.meta(), reader.step(), newest->string());
+  require_same_run(saved, state_, newest->string());
+  restore_tensors(*newest, session_.state_tensors());
+  state_.step = saved_step_ = saved.step;
+  state_.replaced = saved.replaced;
+  state_.skipped = saved.skipped;
+  state_.accepted = saved.accepted;
+  incidents_.restore(saved.skipped);
+  log::info("resuming {} after step {}", newest->string(), state_.step);
+  return true;
+}
+
+void Run::start_or_resume() {
+  if (config_.resume && restore()) return;
+  if (!config_.init_from.empty()) {
     const checkpoint::InitReport report = session_.task().init_from(config_.init_from);
     log::info("weights from {}: {} tensors taken, {} left as initialised, {} not wanted", config_.init_from,
               report.loaded.size(), report.missing.size(), report.unexpected.size());
@@ -206,9 +223,19 @@ Scalars Run::numbers_of(const StepResult& done) const {
   return values;
 }
 
-void Run::step() {
+/// One step further; false where the run rolled back instead.
+bool Run::step() {
   trace_.before_step();
-  StepResult done = session_.step();
+  if (incidents_.skips(state_.step + 1)) {
+    skip("as fault.skip_batches says, or as before");
+    return true;
+  }
+  StepResult done = config_.fault.guard ? session_.try_step() : session_.step();
+  if (!done.refusal.empty()) {
+    const std::int64_t before = state_.step;
+    refuse(done);
+    return state_.step == before + 1;
+  }
   done.phases.checkpoint = std::exchange(saving_, 0);
   if (metrics_) metrics_->write("train", state_.step, numbers_of(done));
   watch(done);
@@ -216,6 +243,51 @@ void Run::step() {
                                 static_cast<double>(session_.shape().global_batch()) / done.seconds,
                                 done.flops / done.seconds, mfu_of(done)));
   progress_->set(static_cast<std::uint64_t>(state_.step));
+  return true;
+}
+
+void Run::skip(const std::string& reason) {
+  session_.skip_step();
+  log::warn("step {}: its batch is skipped, {}", state_.step, reason);
+  if (metrics_) metrics_->note("skip", state_.step, {{"reason", reason}});
+  progress_->set(static_cast<std::uint64_t>(state_.step));
+}
+
+/// A step that was not made: back to the newest checkpoint, or past its batch where that was tried before.
+void Run::refuse(const StepResult& done) {
+  const std::int64_t step = state_.step + 1;
+  if (done.corrupt_rank >= 0) {
+    corrupt(name_corruption(world_, {done.corrupt_rank}));
+  } else if (incidents_.unstable(step, done.refusal) == fault::Incidents::Next::kSkip) {
+    skip("since " + done.refusal + " again, from the same state");
+  } else {
+    roll_back("rollback", step, done.refusal);
+  }
+}
+
+void Run::corrupt(const Corruption& found) {
+  const std::filesystem::path folder = std::filesystem::path(config_.output) / "faults";
+  if (world_.rank() == 0) {
+    std::filesystem::create_directories(folder);
+    write_file_durably(
+        folder / "corrupt.json",
+        dump_json({{"step", state_.step}, {"ranks", found.ranks}, {"hosts", found.hosts}}) + "\n");
+  }
+  incidents_.corrupt(state_.step, found.text);
+  roll_back("corruption", state_.step, found.text);
+}
+
+void Run::roll_back(const std::string& kind, std::int64_t fault_step, const std::string& reason) {
+  log::warn("step {}: {}; back to the newest checkpoint", fault_step, reason);
+  if (!restore()) {
+    throw Error("there is no checkpoint to go back to",
+                {"roll back", reason, "resume from a copy of the run"});
+  }
+  session_.restored();
+  progress_->set(static_cast<std::uint64_t>(state_.step));
+  if (world_.rank() != 0) return;
+  metrics_.emplace(config_.output, state_.step + 1);
+  metrics_->note(kind, state_.step, {{"fault_step", fault_step}, {"reason", reason}});
 }
 
 void Run::watch(const StepResult& done) {
@@ -281,14 +353,22 @@ ExitCode Run::go() {
   progress_->set(static_cast<std::uint64_t>(state_.step));
   const std::int64_t last =
       config_.train.stop_after > 0 ? std::min(config_.train.stop_after, total_steps) : total_steps;
+  if (config_.fault.guard && state_.step == 0) save();  // to go back to
   while (state_.step < last && !stop_agreed_) {
-    step();
+    if (!step()) continue;
     const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
     using Field = StepVote::Field;
     StepVote vote;
     vote.say(Field::kStop, static_cast<int>(stop_.pending()));
     vote.say(Field::kSave, static_cast<int>(due(config_.checkpoint.every)));
     vote.agree(world_);
+    if (config_.fault.compare_every > 0 &&
+        (due(config_.fault.compare_every) || vote[Field::kSave] != 0 || vote[Field::kStop] != 0)) {
+      if (const auto found = session_.corruption()) {
+        corrupt(*found);
+        continue;
+      }
+    }
     stop_agreed_ = vote[Field::kStop] != 0;
     if (due(config_.train.validate_every) && state_.step < total_steps) validate();
     if (due(config_.train.knn_every) && state_.step < total_steps) test_features();

@@ -11,9 +11,10 @@
 namespace terramill::train {
 
 Json RunState::to_json(const parallel::Mesh& mesh) const {
-  Json config = Json::object(), replacements = Json::array();
+  Json config = Json::object(), replacements = Json::array(), window = Json::array();
   for (const auto& [name, value] : hyper_parameters) config[name] = value;
   for (const loader::Replacement& entry : replaced) replacements.push_back(loader::to_json(entry));
+  for (const fault::AcceptedStep& done : accepted) window.push_back({done.loss, done.norm});
   const auto done = static_cast<std::uint64_t>(step);
   return {{"step", step},
           {"epoch", done / steps_per_epoch},
@@ -22,7 +23,9 @@ Json RunState::to_json(const parallel::Mesh& mesh) const {
           {"corpus", to_hex(corpus_content)},
           {"layout", {{"dp", mesh.dp()}, {"tp", mesh.tp()}}},
           {"config", config},
-          {"replaced", replacements}};
+          {"replaced", replacements},
+          {"skipped", skipped},
+          {"accepted", window}};
 }
 
 RunState RunState::from_json(const Json& meta, std::int64_t step, const std::string& origin) {
@@ -36,6 +39,14 @@ RunState RunState::from_json(const Json& meta, std::int64_t step, const std::str
   }
   for (const Json& entry : json_get<Json>(meta, "replaced", origin)) {
     state.replaced.push_back(loader::replacement_from_json(entry, origin));
+  }
+  // Checkpoints that were made before the guards have neither.
+  if (meta.contains("skipped")) state.skipped = json_get<std::set<std::int64_t>>(meta, "skipped", origin);
+  if (meta.contains("accepted")) {
+    for (const auto& [loss, norm] :
+         json_get<std::vector<std::pair<double, double>>>(meta, "accepted", origin)) {
+      state.accepted.push_back({loss, norm});
+    }
   }
   return state;
 }

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <terramill/checkpoint/checkpoint.hpp>
+#include <terramill/fault/guard.hpp>
 #include <terramill/loader/loader.hpp>
 #include <terramill/parallel/mesh.hpp>
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +23,8 @@ struct RunState {
   std::uint64_t corpus_content = 0;
   std::vector<std::pair<std::string, std::string>> hyper_parameters;
   std::vector<loader::Replacement> replaced;  ///< in the current epoch
+  std::set<std::int64_t> skipped;             ///< steps whose batch was passed over
+  fault::Guard::Window accepted;              ///< what the guards compare the next step with
 
   Json to_json(const parallel::Mesh& mesh) const;
   static RunState from_json(const Json& meta, std::int64_t step, const std::string& origin);

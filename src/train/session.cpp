@@ -1,9 +1,11 @@
 #include "session.hpp"
 
 #include "mpmae_training.hpp"
+#include "poison.hpp"
 #include "terrafm_training.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/trace.hpp>
@@ -79,7 +81,9 @@ c10::Device device_of(const mpi::Communicator& world, const TrainOptions& option
 parallel::NcclOptions nccl_of(const PretrainConfig& config) {
   const TrainOptions& t = config.train;
   const std::filesystem::path run(config.output);
-  return {std::chrono::seconds(t.collective_timeout), t.flight_recorder,
+  // NCCL ends a process without a word on what it was doing: the watchdog goes first.
+  const auto limit = std::chrono::seconds(static_cast<int>(2 * config.fault.limit));
+  return {t.collective_timeout > 0 ? std::chrono::seconds(t.collective_timeout) : limit, t.flight_recorder,
           config.output.empty() ? run : run / "flight-recorder", t.nan_check};
 }
 
@@ -109,7 +113,8 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
       gradients_(mesh_, parallel::by_sharing(task_->groups(), placements_),
                  reduction_of(config.train, parallel::bucket_bytes(mesh_, config.train.bucket))),
       optimiser_(gradients_,
-                 {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}) {
+                 {config.train.beta1, config.train.beta2, config.train.epsilon, config.train.weight_decay}),
+      guard_(config.fault.spikes) {
   const TrainOptions& t = config.train;
   const auto per_epoch = static_cast<double>(feed_.steps_per_epoch());
   total_steps_ = t.steps > 0 ? t.steps : std::llround(t.epochs * per_epoch);
@@ -117,6 +122,9 @@ Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
   task_->set_gate([this](const at::Tensor& parameter) { optimiser_.wait_for(parameter); });
   state_.steps_per_epoch = feed_.steps_per_epoch();
   state_.corpus_content = manifest_.content;
+  if (!config.fault.sample_log.empty() && mesh_.tp_rank() == 0) {
+    samples_.emplace(config.fault.sample_log, mesh_.replica());
+  }
 }
 
 std::vector<checkpoint::StateTensor> Session::state_tensors() {
@@ -192,12 +200,19 @@ Scalars Session::named_losses(const std::vector<double>& losses) const {
 void Session::start_epoch() {
   const auto done = static_cast<std::uint64_t>(state_.step);
   const std::uint64_t epoch = done / state_.steps_per_epoch, within = done % state_.steps_per_epoch;
-  if (fed_epoch_ == epoch) return;
+  if (fed_epoch_ == epoch && fed_step_ == state_.step) return;
   if (within == 0) state_.replaced.clear();
   const PhaseTimer plans(Phase::kDataWait);
   const trace::Span span("plan epoch", "data");
   feed_.start(epoch, within, state_.replaced);
   fed_epoch_ = epoch;
+  fed_step_ = state_.step;
+}
+
+loader::MicroBatch Session::next_batch(int micro_batch, bool skipped) {
+  loader::MicroBatch loaded = feed_.next();
+  if (samples_) samples_->write(state_.step + 1, fed_epoch_.value(), micro_batch, skipped, loaded);
+  return loaded;
 }
 
 void Session::note_replacements() {
@@ -227,11 +242,61 @@ void Session::update(const UpdateRates& rates) {
   task_->after_update(state_.step);
 }
 
+/// The largest of the ranks' verdicts: none updates what another refuses.
+std::int32_t Session::agree(std::int32_t verdict) const {
+  const PhaseTimer waits(Phase::kExposed);
+  const trace::Span span("agree on the step", "communication");
+  return mesh_.world().max(verdict);
+}
+
+void Session::after_step(const StepResult& done) {
+  ++state_.step;
+  note_replacements();
+  guard_.accept(state_.accepted, done.losses[0], done.gradient_norm);
+  sealed_.reset();
+  const std::int64_t every = config_.fault.hash_every;
+  if (every > 0 && state_.step % every == 0) sealed_ = hash_state(state_tensors()).all;
+  if (fault::strikes(fault::Kind::kBitflip, state_.step)) {
+    optimiser_.wait_for_all();
+    flip_bit(gradients_);
+  }
+}
+
+void Session::skip_step() {
+  if (fed_step_ != state_.step + 1) {
+    start_epoch();
+    const parallel::MicroBatchRange range = mesh_.micro_batches(shape_.micro_batches);
+    for (int m = range.begin; m < range.end; ++m) next_batch(m, true);
+    ++fed_step_;
+  }
+  ++state_.step;
+  state_.skipped.insert(state_.step);
+  note_replacements();
+}
+
+std::optional<Corruption> Session::corruption() {
+  const StateHashes hashes = hash_state(state_tensors());
+  return find_corruption(mesh_, hashes.replicated, sealed_ && *sealed_ != hashes.all);
+}
+
 StepResult Session::step() {
+  StepResult done = try_step();
+  if (done.refusal.empty()) return done;
+  std::string parts;
+  for (const auto& [name, value] : named_losses(done.losses))
+    parts += " " + name + "=" + std::to_string(value);
+  throw Error("step " + std::to_string(state_.step + 1) + " must not count, since " + done.refusal + ":" +
+                  parts + " gradient_norm=" + std::to_string(done.gradient_norm),
+              {"train", config_.output,
+               "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
+}
+
+StepResult Session::try_step() {
   const auto start = Clock::now();
   const PhaseSeconds before = phase_seconds();
   trace::Span span("step", "step");
   span.with("step", state_.step + 1);
+  fault_points::begin_unit(state_.step + 1);
   start_epoch();
   const std::uint64_t epoch = fed_epoch_.value();
   const parallel::MicroBatchRange range = mesh_.micro_batches(shape_.micro_batches);
@@ -243,8 +308,8 @@ StepResult Session::step() {
   const bool ahead = mesh_.device().is_cuda();
   std::optional<loader::MicroBatch> next;
   for (int m = range.begin; m < range.end; ++m) {
-    const loader::MicroBatch loaded = next ? *std::exchange(next, std::nullopt) : feed_.next();
-    if (ahead && m + 1 < range.end) task_->stage(next.emplace(feed_.next()));
+    const loader::MicroBatch loaded = next ? *std::exchange(next, std::nullopt) : next_batch(m, false);
+    if (ahead && m + 1 < range.end) task_->stage(next.emplace(next_batch(m + 1, false)));
     require_same_tiles(mesh_, loaded);
     gradients_.begin_micro_batch(m);
     trace::Span part("micro-batch", "compute");
@@ -255,6 +320,8 @@ StepResult Session::step() {
     mine.push_back(task_->flops().total());
   }
   gradients_.finish_step();
+  fed_step_ = state_.step + 1;
+  if (fault::strikes(fault::Kind::kNan, state_.step + 1)) poison_gradient(gradients_);
 
   StepResult result;
   const std::vector<double> all = gather(mine);
@@ -265,20 +332,22 @@ StepResult Session::step() {
   }
   for (double& value : result.losses) value /= shape_.micro_batches;
   result.gradient_norm = gradients_.norm();
-  if (!std::isfinite(result.losses[0]) || !std::isfinite(result.gradient_norm)) {
-    std::string parts;
-    for (const auto& [name, value] : named_losses(result.losses)) {
-      parts += " " + name + "=" + std::to_string(value);
+  const auto objection = guard_.objection(state_.accepted, result.losses[0], result.gradient_norm);
+  const bool broken = sealed_ && *sealed_ != hash_state(state_tensors()).all;
+  constexpr std::int32_t kBroken = 2;  // and the rank
+  const std::int32_t verdict = agree(broken ? kBroken + mesh_.world().rank() : objection ? 1 : 0);
+  if (verdict > 0) {
+    result.refusal = objection.value_or("another rank's loss or gradient is not finite");
+    if (verdict >= kBroken) {
+      result.corrupt_rank = verdict - kBroken;
+      result.refusal =
+          "parameters or moments changed by themselves on rank " + std::to_string(verdict - kBroken);
     }
-    throw Error("step " + std::to_string(state_.step + 1) + " is not finite:" + parts +
-                    " gradient_norm=" + std::to_string(result.gradient_norm),
-                {"train", config_.output,
-                 "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
+    return result;
   }
   result.rates = task_->before_update(gradients_, state_.step);
   update(result.rates);
-  ++state_.step;
-  note_replacements();
+  after_step(result);
   result.seconds = seconds_since(start);
   result.phases = StepPhases::of(result.seconds, phase_seconds() - before);
   return result;

@@ -1,9 +1,12 @@
 #pragma once
 
 #include "run_state.hpp"
+#include "sample_log.hpp"
+#include "state_hash.hpp"
 
 #include <terramill/checkpoint/state.hpp>
 #include <terramill/corpus/manifest.hpp>
+#include <terramill/fault/guard.hpp>
 #include <terramill/loader/loader.hpp>
 #include <terramill/mpi/communicator.hpp>
 #include <terramill/parallel/adamw.hpp>
@@ -34,18 +37,32 @@ struct StepResult {
   double seconds = 0;
   StepPhases phases;  ///< of them; `checkpoint` is the caller's to fill
   double flops = 0;   ///< of the global batch (Task::flops), forward and backward
+  /// Why the update was not made: weights and state are those before the step. Empty: it was.
+  std::string refusal;
+  int corrupt_rank = -1;  ///< of a refusal: the rank whose own state had changed by itself
 };
 
-/// What takes training steps: model, loader, reduction and optimiser on this job's ranks. It writes no file.
+/// What takes training steps: model, loader, reduction and optimiser on this job's ranks. It writes no file
+/// but the log of samples, where config.fault.sample_log asks for it.
 class Session {
  public:
   /// Begins before the first step, with freshly drawn weights. `config` must outlive the session.
   /// Collective. UsageError where the configuration does not fit the corpus or the ranks.
   Session(const mpi::Communicator& world, const PretrainConfig& config);
 
-  /// Step state().step + 1. Collective. Error naming step and losses where a loss or the gradient's norm is
-  /// not finite: weights and state are then those before the step.
+  /// Step state().step + 1, or its refusal, where the guards of config.fault object to loss or gradient, or
+  /// the state is no longer what the step before left. Collective.
+  StepResult try_step();
+  /// The same; a refusal is an Error naming step and losses.
   StepResult step();
+  /// Passes over step state().step + 1, tried or not: its batch changes nothing. Collective where an epoch
+  /// begins.
+  void skip_step();
+  /// Whether the state is what the last step left and the same on every replica; what is wrong, if not.
+  /// Collective.
+  std::optional<Corruption> corruption();
+  /// The state comes from a checkpoint.
+  void restored() { sealed_.reset(); }
 
   const parallel::Mesh& mesh() const noexcept { return mesh_; }
   const corpus::Manifest& manifest() const noexcept { return manifest_; }
@@ -73,6 +90,9 @@ class Session {
 
  private:
   void start_epoch();
+  loader::MicroBatch next_batch(int micro_batch, bool skipped);
+  std::int32_t agree(std::int32_t verdict) const;
+  void after_step(const StepResult& done);
   void note_replacements();
   std::vector<double> gather(const std::vector<double>& mine) const;
   void update(const UpdateRates& rates);
@@ -91,6 +111,10 @@ class Session {
   RunState state_;
   std::int64_t total_steps_ = 0;
   std::optional<std::uint64_t> fed_epoch_;  ///< the epoch that feed_ is in
+  std::int64_t fed_step_ = -1;              ///< steps before the batch that feed_ gives next
+  fault::Guard guard_;
+  std::optional<std::uint64_t> sealed_;  ///< hash of the state after the last step, where it is watched
+  std::optional<SampleLog> samples_;
 };
 
 /// The peak rate of all ranks together, FLOP/s, as config.train.peak says (parallel::peak_of); nothing where

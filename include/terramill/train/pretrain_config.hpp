@@ -1,6 +1,8 @@
 #pragma once
 
 #include <terramill/core/options.hpp>
+#include <terramill/fault/guard.hpp>
+#include <terramill/fault/process.hpp>
 #include <terramill/loader/loader.hpp>
 #include <terramill/sampling/plan.hpp>
 
@@ -116,6 +118,17 @@ struct StragglerOptions {
   int window = 20;      ///< steps between looks
 };
 
+/// `[fault]`: what is watched, and what happens then (docs/faults.md).
+struct FaultOptions : fault::ProcessOptions {
+  bool guard = true;               ///< roll back and replay what must not count; else end
+  fault::GuardOptions spikes;      ///< what counts as one, besides what is not finite
+  int max_skips = 10;              ///< batches of a run that may be skipped because they fail again
+  std::string skip_batches;        ///< steps to skip in any case
+  std::int64_t hash_every = 0;     ///< steps between checks of a rank's state by itself; 0: none
+  std::int64_t compare_every = 0;  ///< steps between comparisons of the replicas; 0: none
+  std::string sample_log;          ///< folder; empty: none
+};
+
 struct PretrainConfig {
   std::string corpus, output;
   bool resume = false;
@@ -129,6 +142,7 @@ struct PretrainConfig {
   bool trace = false;  ///< record a trace of some steps
   TraceOptions tracing;
   StragglerOptions straggler;
+  FaultOptions fault;
   loader::LoaderOptions loader;
   sampling::SamplingOptions sampling;
 };
