@@ -17,7 +17,9 @@ void add_options(OptionTable& table, ProcessOptions& options, Watch watch) {
 
 bool Process::read(OptionTable& table, const std::vector<std::string>& arguments, std::ostream& out,
                    const std::string& name, Watch watch) {
-  ProcessOptions options;
+  // The table refers to them for as long as it lives, and a process reads one command line.
+  static ProcessOptions options;
+  options = {};
   add_options(table, options, watch);
   if (!table.parse(arguments, out)) return false;
   if (watch == Watch::kOff) options.limit = 0;

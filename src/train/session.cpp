@@ -78,13 +78,18 @@ c10::Device device_of(const mpi::Communicator& world, const TrainOptions& option
   return device;
 }
 
-parallel::NcclOptions nccl_of(const PretrainConfig& config) {
+parallel::NcclOptions nccl_of(const PretrainConfig& config, c10::Device device) {
   const TrainOptions& t = config.train;
   const std::filesystem::path run(config.output);
   // NCCL ends a process without a word on what it was doing: the watchdog goes first.
-  const auto limit = std::chrono::seconds(static_cast<int>(2 * config.fault.limit));
+  const auto limit = std::chrono::seconds(device.is_cuda() ? static_cast<int>(2 * config.fault.limit) : 0);
   return {t.collective_timeout > 0 ? std::chrono::seconds(t.collective_timeout) : limit, t.flight_recorder,
           config.output.empty() ? run : run / "flight-recorder", t.nan_check};
+}
+
+parallel::Mesh mesh_of(const mpi::Communicator& world, const PretrainConfig& config) {
+  const c10::Device device = device_of(world, config.train);
+  return {world, device, config.train.tp, nccl_of(config, device)};
 }
 
 std::uint64_t seed_of(const PretrainConfig& config) { return static_cast<std::uint64_t>(config.train.seed); }
@@ -102,7 +107,7 @@ void prepare_process(const PretrainConfig& config) {
 Session::Session(const mpi::Communicator& world, const PretrainConfig& config)
     : config_(config),
       dtype_(config.train.precision == "float64" ? at::kDouble : at::kFloat),
-      mesh_(world, device_of(world, config.train), config.train.tp, nccl_of(config)),
+      mesh_(mesh_of(world, config)),
       manifest_(corpus::read_manifest(config.corpus)),
       task_(make_task(mesh_, config, manifest_, dtype_)),
       placements_(task_->placements()),

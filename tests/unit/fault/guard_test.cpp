@@ -99,8 +99,8 @@ TEST(OddReplicas, AMajorityNamesTheRest) {
   const auto odd = [](std::vector<std::uint64_t> hashes) { return odd_replicas(hashes); };
   EXPECT_EQ(odd({7}), std::nullopt);
   EXPECT_EQ(odd({7, 7, 7}), std::nullopt);
-  EXPECT_EQ(odd({7, 8, 7}), Odd({1}));
-  EXPECT_EQ(odd({9, 7, 7, 8, 7}), Odd({0, 3}));
+  EXPECT_EQ(odd({7, 8, 7}), Odd(std::vector<int>{1}));
+  EXPECT_EQ(odd({9, 7, 7, 8, 7}), Odd(std::vector<int>{0, 3}));
   EXPECT_EQ(odd({7, 8}), Odd(std::vector<int>{})) << "two cannot decide";
   EXPECT_EQ(odd({7, 7, 8, 8}), Odd(std::vector<int>{}));
   EXPECT_EQ(odd({7, 8, 9}), Odd(std::vector<int>{}));
