@@ -93,7 +93,7 @@ def check_family(scratch, corpus, family):
         sum_of_shares = line["compute_share"] + line["data_wait_share"] + line["communication_share"]
         require(abs(sum_of_shares - 1) < 1e-9, "compute, data wait and exposed communication are the step")
         require(line["communication_hidden_share"] >= 0, "hidden communication is not negative")
-        require((line["checkpoint_share"] > 0) == (line["step"] in (3, 5)), "saving counts for the step after it")
+        require((line["checkpoint_share"] > 0) == (line["step"] in (1, 3, 5)), "saving counts for the step after it")
     require("mfu" not in metrics(plain)[0], "the MFU of a CPU is known only where its peak is measured")
     require(json.loads(run("status", traced, "--json"))["straggler"] is None, "two equal ranks have no straggler in 5 steps")
     finding = {"kind": "straggler", "step": 5, "rank": 1, "phase": "compute", "text": "rank 1 on node07 is slow"}
