@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -206,6 +207,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, help="where corpora and undisturbed runs stay for the next session")
     parser.add_argument("--summary", type=pathlib.Path, help="write the summary of L, say docs/chaos.md")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what runs is ended then too
     kinds = options.kinds.split(",")
     unknown = set(kinds) - {*OUTSIDE, *INJECTED}
     if unknown:
