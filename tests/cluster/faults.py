@@ -202,7 +202,7 @@ FAULTS = [
           inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=2, workloads=TRAINING),
     Fault("bit-three", "the same, three replicas: the host is named", told("changed by themselves on"),
           inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=3, workloads=TRAINING),
-    Fault("slow", "a rank takes twice as long: named, not killed", told("straggler"), inject="slow@1:6",
+    Fault("slow", "a rank takes twice as long: named, not killed", told("rank 1 on n2 is slow"), inject="slow@1:6",
           extra=["--straggler.window", 10, "--straggler.factor", 1.3], workloads=TRAINING),
 ]
 MOMENT = 0.4  # of the run, for faults from outside
