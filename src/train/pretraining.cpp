@@ -248,9 +248,10 @@ bool Run::step() {
 
 void Run::skip(const std::string& reason) {
   session_.skip_step();
-  log::warn("step {}: its batch is skipped, {}", state_.step, reason);
-  if (metrics_) metrics_->note("skip", state_.step, {{"reason", reason}});
   progress_->set(static_cast<std::uint64_t>(state_.step));
+  if (!metrics_) return;
+  log::warn("step {}: its batch is skipped, {}", state_.step, reason);
+  metrics_->note("skip", state_.step, {{"reason", reason}});
 }
 
 /// A step that was not made: back to the newest checkpoint, or past its batch where that was tried before.
@@ -266,19 +267,17 @@ void Run::refuse(const StepResult& done) {
 }
 
 void Run::corrupt(const Corruption& found) {
-  const std::filesystem::path folder = std::filesystem::path(config_.output) / "faults";
   if (world_.rank() == 0) {
+    const std::filesystem::path folder = std::filesystem::path(config_.output) / "faults";
+    const Json json = {{"step", state_.step}, {"ranks", found.ranks}, {"hosts", found.hosts}};
     std::filesystem::create_directories(folder);
-    write_file_durably(
-        folder / "corrupt.json",
-        dump_json({{"step", state_.step}, {"ranks", found.ranks}, {"hosts", found.hosts}}) + "\n");
+    write_file_durably(folder / "corrupt.json", dump_json(json) + "\n");
   }
   incidents_.corrupt(state_.step, found.text);
   roll_back("corruption", state_.step, found.text);
 }
 
 void Run::roll_back(const std::string& kind, std::int64_t fault_step, const std::string& reason) {
-  log::warn("step {}: {}; back to the newest checkpoint", fault_step, reason);
   if (!restore()) {
     throw Error("there is no checkpoint to go back to",
                 {"roll back", reason, "resume from a copy of the run"});
@@ -286,6 +285,7 @@ void Run::roll_back(const std::string& kind, std::int64_t fault_step, const std:
   session_.restored();
   progress_->set(static_cast<std::uint64_t>(state_.step));
   if (world_.rank() != 0) return;
+  log::warn("step {}: {}; back to the newest checkpoint, of step {}", fault_step, reason, state_.step);
   metrics_.emplace(config_.output, state_.step + 1);
   metrics_->note(kind, state_.step, {{"fault_step", fault_step}, {"reason", reason}});
 }
