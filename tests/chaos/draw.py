@@ -83,11 +83,11 @@ def send(pids, number=signal.SIGKILL):
 def damage(job, how, draw):
     """Kills all ranks and damages a file of the newest checkpoint. False where there is no other: a run whose
     checkpoints are all damaged is refused."""
-    newest = sorted(job.output.glob("checkpoints/step-*/index.json"))
-    if len(newest) < 2:
+    there = lambda: sorted(job.output.glob("checkpoints/step-*/index.json"))
+    if len(there()) < 2:
         return False
-    file = draw.choice(sorted(newest[-1].parent.glob("*.safetensors")))
     send(job.ranks().values())
+    file = draw.choice(sorted(there()[-1].parent.glob("*.safetensors")))
     with contextlib.suppress(OSError):
         data = bytearray(file.read_bytes())
         if how == "truncate":

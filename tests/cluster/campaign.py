@@ -156,8 +156,8 @@ class Watched:
             time.sleep(0.03)
         self.note()
 
-    def times(self, hit, at):
-        """What a fault at the time `hit` and progress `at` cost, in seconds and steps; None for what did not happen. The
+    def times(self, hit):
+        """What a fault at the time `hit` cost, in seconds and steps; None for what did not happen. The
         parts of a restart: until the step ended, until the nodes were checked, until the checkpoint was read, until the
         first new step."""
         events = self.events()
@@ -168,12 +168,12 @@ class Watched:
         lost = back = None
         if again is not None:
             resumed = re.search(r"resuming .* after step (\d+)", self.text()[self.position(again):])
-            kept = at if not self.workload.trains else int(resumed.group(1)) if resumed else 0
-            lost = max(0, at - kept)
+            reached = max(progress for when, progress in self.history if when <= again)
+            kept = reached if not self.workload.trains else int(resumed.group(1)) if resumed else 0
+            lost = max(0, reached - kept)
         elif rolled:
-            again, at = noticed, int(rolled.group(1))
-            kept = rollback_of(self.output)
-            lost = at - 1 - kept
+            again, kept = noticed, rollback_of(self.output)
+            lost = int(rolled.group(1)) - 1 - kept
         if again is not None:
             back = next((when for when, progress in self.history if when > again and progress > kept), None)
         found = {"detected": noticed and round(noticed - hit, 1), "lost": lost, "back": back and round(back - hit, 1)}

@@ -140,8 +140,10 @@ def told(text):
 
 
 def damage(how):
-    """Damages the newest checkpoint, then kills a rank."""
+    """Damages the newest checkpoint while all ranks are held, then kills one."""
     def act(job):
+        ranks = sorted(job.ranks())
+        job.signal(ranks, signal.SIGSTOP)
         newest = sorted(job.output.glob("checkpoints/step-*/index.json"))[-1].parent
         file = max(newest.glob("*.safetensors"), key=lambda path: path.stat().st_size)
         data = bytearray(file.read_bytes())
@@ -149,8 +151,9 @@ def damage(how):
             data = data[:len(data) // 2]
         else:
             data[len(data) // 2] ^= 1
-        job.signal([0])
         file.write_bytes(data)
+        job.signal([0])
+        job.signal(ranks[1:], signal.SIGCONT)
     return act
 
 
@@ -232,7 +235,7 @@ def suffer(nodes, fault, workload, folder):
     require(not ranks_of(nodes.processes()), f"{workload.name}, {fault.key}: no rank is left")
     attempts = sum(text.startswith("attempt") for _, text in job.events())
     return {"workload": workload.name, "fault": fault.key, "title": fault.title, "at": at, "attempts": attempts,
-            "seconds": round(time.time() - started, 1), "end": "bit-identical", **job.times(hit, at)}
+            "seconds": round(time.time() - started, 1), "end": "bit-identical", **job.times(hit)}
 
 
 def clean_up(nodes):
