@@ -18,24 +18,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kPrefix = "step-";
-
 /// "step-00000001" for the name under which it waits to be replaced, and for itself.
 std::string name_meant(const std::string& name) {
   const std::string visible = fs::path(name).stem().string();
   return name.starts_with(".") && name == replaced_name_of(visible.substr(1)) ? visible.substr(1) : name;
 }
 
-/// The step of a checkpoint's name; -1 for another name.
-std::int64_t step_of(const std::string& name) {
-  if (!name.starts_with(kPrefix)) return -1;
-  const std::string digits = name.substr(kPrefix.size());
-  if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
-    return -1;
-  return std::stoll(digits);
-}
-
 }  // namespace
+
+std::int64_t step_named_by(const fs::path& checkpoint) {
+  return step_of(name_meant(checkpoint.filename().string()));
+}
 
 std::vector<fs::path> list(const fs::path& run) {
   std::vector<std::pair<std::int64_t, fs::path>> found;
@@ -76,23 +69,6 @@ std::optional<fs::path> find_latest(const mpi::Communicator& comm, const fs::pat
       log::warn("{} is damaged; the checkpoint before it is tried: {}", path.string(), fault);
   }
   return std::nullopt;
-}
-
-void prune(const fs::path& run, int keep) {
-  if (keep < 1)
-    throw UsageError("at least one checkpoint must be kept", {"remove checkpoints", run.string(), ""});
-  recover(folder_of(run));
-  std::vector<fs::path> paths = list(run);
-  while (paths.size() > static_cast<std::size_t>(keep)) {
-    const fs::path& oldest = paths.front();
-    const fs::path hidden = oldest.parent_path() / temporary_name_of(oldest.filename().string());
-    std::error_code fault;
-    fs::rename(oldest, hidden, fault);
-    if (!fault) fs::remove_all(hidden, fault);
-    if (fault)
-      throw IoError("cannot remove", fault.value(), {"remove an old checkpoint", oldest.string(), ""});
-    paths.erase(paths.begin());
-  }
 }
 
 }  // namespace terramill::checkpoint

@@ -31,6 +31,15 @@ fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
 
 std::string step_name(std::int64_t step) { return padded("step-%08lld", step); }
 
+std::int64_t step_of(const std::string& name) {
+  constexpr std::string_view kPrefix = "step-";
+  if (!name.starts_with(kPrefix)) return -1;
+  const std::string digits = name.substr(kPrefix.size());
+  if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
+    return -1;
+  return std::stoll(digits);
+}
+
 std::string rank_file_name(int rank) { return padded("rank-%05lld.safetensors", rank); }
 
 std::string temporary_name_of(const std::string& name) { return "." + name + std::string(kTemporarySuffix); }
@@ -40,6 +49,7 @@ std::string replaced_name_of(const std::string& name) { return "." + name + std:
 void recover(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code absent;
+  fs::remove(temporary_name(folder / kLatestName), absent);
   for (const auto& entry : fs::directory_iterator(folder, absent)) {
     if (entry.is_directory() && entry.path().filename().string().starts_with(".step-"))
       found.push_back(entry.path());

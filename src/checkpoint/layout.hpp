@@ -13,11 +13,14 @@
 namespace terramill::checkpoint {
 
 inline constexpr const char* kIndexName = "index.json";
+inline constexpr const char* kLatestName = "latest";
 
 /// RUN/checkpoints.
 std::filesystem::path folder_of(const std::filesystem::path& run);
 /// "step-00001200".
 std::string step_name(std::int64_t step);
+/// The step of such a name; -1 for another name.
+std::int64_t step_of(const std::string& name);
 /// "rank-00000.safetensors".
 std::string rank_file_name(int rank);
 /// The hidden names under which a checkpoint is written or removed, and under which one waits that is being

@@ -151,6 +151,13 @@ void Reader::read_slice(const TensorEntry& entry, const Slice& slice, std::span<
 at::Tensor Reader::read_region(const TensorEntry& entry, int dim, const parallel::Range& range,
                                std::int64_t begin, std::int64_t end) const {
   at::Tensor region = at::empty({end - begin}, entry.dtype);
+  read_region_into(entry, dim, range, begin, region);
+  return region;
+}
+
+void Reader::read_region_into(const TensorEntry& entry, int dim, const parallel::Range& range,
+                              std::int64_t begin, const at::Tensor& region) const {
+  const std::int64_t end = begin + region.numel();
   const std::size_t width = c10::elementSize(entry.dtype);
   const std::span<std::byte> bytes(static_cast<std::byte*>(region.mutable_data_ptr()), region.nbytes());
   std::vector<std::byte> whole;  // a slice of which only a part is wanted
@@ -168,7 +175,6 @@ at::Tensor Reader::read_region(const TensorEntry& entry, int dim, const parallel
                   into.begin());
     }
   }
-  return region;
 }
 
 at::Tensor Reader::read(const std::string& name) const {
@@ -200,6 +206,10 @@ void Reader::read_into(const StateTensor& target) const {
       return slice.dim == piece.dim && slice.range.begin == piece.range.begin &&
              slice.range.end == piece.range.end;
     });
+    if (stored && piece.values.is_cpu() && piece.values.is_contiguous()) {
+      read_region_into(entry, piece.dim, piece.range, piece.begin, piece.values);
+      continue;
+    }
     if (stored) {
       piece.values.copy_(read_region(entry, piece.dim, piece.range, piece.begin, end));
       continue;

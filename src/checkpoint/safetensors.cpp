@@ -263,7 +263,7 @@ void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> 
   written_[found->second] = true;
 }
 
-void SafetensorsWriter::finish() {
+void SafetensorsWriter::finish(bool durable) {
   const auto missing = std::ranges::find(written_, false);
   if (missing != written_.end()) {
     const auto index = static_cast<std::size_t>(missing - written_.begin());
@@ -271,7 +271,13 @@ void SafetensorsWriter::finish() {
                       {"write safetensors", path_.string() + ", tensor " + tensors_[index].name, ""});
   }
   file_.close();
-  publish(temporary_, path_);
+  if (durable) {
+    publish(temporary_, path_);
+  } else {
+    std::error_code fault;
+    std::filesystem::rename(temporary_, path_, fault);
+    if (fault) throw IoError("cannot rename", fault.value(), {"write safetensors", path_.string(), ""});
+  }
   published_ = true;
 }
 

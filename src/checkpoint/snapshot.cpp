@@ -21,12 +21,24 @@ std::vector<StateTensor> held_by_all(int rank, int ranks, const std::vector<Name
   return state;
 }
 
+/// A copy on the host, in the memory of `spare` where that fits.
+at::Tensor host_copy(const at::Tensor& values, at::Tensor spare) {
+  const bool fits =
+      spare.defined() && spare.sizes() == values.sizes() && spare.scalar_type() == values.scalar_type();
+  if (!fits) {
+    spare =
+        at::empty(values.sizes(), at::TensorOptions(values.scalar_type()).pinned_memory(values.is_cuda()));
+  }
+  return spare.copy_(values);
+}
+
 }  // namespace
 
 Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<NamedTensor>& tensors, Json meta)
     : Snapshot(rank, ranks, step, held_by_all(rank, ranks, tensors), std::move(meta)) {}
 
-Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta)
+Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta,
+                   std::optional<Snapshot> spare)
     : rank_(rank), ranks_(ranks), step_(step), meta_(std::move(meta)) {
   const PhaseTimer copies(Phase::kCheckpoint);
   const trace::Span span("checkpoint copy", "checkpoint");
@@ -60,10 +72,10 @@ Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<Sta
         std::string name = tensors[t].name;
         if (stored > 0) name.append("#").append(std::to_string(stored));
         ++stored;
-        parts_.push_back({t,
-                          {piece.dim, piece.range, piece.begin + begin,
-                           values.to(at::kCPU, values.scalar_type(), /*non_blocking=*/false, /*copy=*/true)},
-                          name});
+        const std::size_t number = parts_.size();
+        at::Tensor room;
+        if (spare && number < spare->parts_.size()) room = spare->parts_[number].piece.values;
+        parts_.push_back({t, {piece.dim, piece.range, piece.begin + begin, host_copy(values, room)}, name});
       }
       start += static_cast<std::int64_t>(piece.values.nbytes());
     }

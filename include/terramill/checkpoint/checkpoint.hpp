@@ -22,29 +22,36 @@ inline constexpr const char* kModelPrefix = "model.";
 /// while it is written.
 class Snapshot {
  public:
-  /// Copies the share of `rank` of `ranks`. Every rank gives the same names, unique, in the same order; the
-  /// bytes of tensors of one set of holders, in order, are cut into as many runs of about equal length as
-  /// there are holders, at whole elements. `meta` is stored as given (rank 0's counts): epoch, position,
-  /// seed, config, corpus hash, layout, replaced tiles. Not collective.
-  Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta);
-  /// Of tensors that are equal on every rank.
-  Snapshot(int rank, int ranks, std::int64_t step, const std::vector<NamedTensor>& tensors, Json meta);
-
-  std::int64_t step() const noexcept { return step_; }
-
- private:
-  friend std::filesystem::path write(const mpi::Communicator&, const std::filesystem::path&, const Snapshot&);
-
+  struct Global {
+    std::string name, dtype;
+    std::vector<std::int64_t> shape;
+  };
   /// A run of elements of tensor number `tensor`, on the host.
   struct Part {
     std::size_t tensor;
     Piece piece;
     std::string stored_as;  ///< in this rank's file
   };
-  struct Global {
-    std::string name, dtype;
-    std::vector<std::int64_t> shape;
-  };
+
+  /// Copies the share of `rank` of `ranks`. Every rank gives the same names, unique, in the same order; the
+  /// bytes of tensors of one set of holders, in order, are cut into as many runs of about equal length as
+  /// there are holders, at whole elements. `meta` is stored as given (rank 0's counts): epoch, position,
+  /// seed, config, corpus hash, layout, replaced tiles. The memory of `spare`, an earlier snapshot, is used
+  /// again where it fits: pages need not be faulted in, nor pinned for a GPU, anew. Not collective.
+  Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta,
+           std::optional<Snapshot> spare = std::nullopt);
+  /// Of tensors that are equal on every rank.
+  Snapshot(int rank, int ranks, std::int64_t step, const std::vector<NamedTensor>& tensors, Json meta);
+
+  std::int64_t step() const noexcept { return step_; }
+  int rank() const noexcept { return rank_; }
+  int ranks() const noexcept { return ranks_; }
+  const Json& meta() const noexcept { return meta_; }
+  /// Every tensor of the state, and what is here of them.
+  const std::vector<Global>& globals() const noexcept { return globals_; }
+  const std::vector<Part>& parts() const noexcept { return parts_; }
+
+ private:
   int rank_, ranks_;
   std::int64_t step_;
   Json meta_;
@@ -55,8 +62,8 @@ class Snapshot {
 /// Writes RUN/checkpoints/step-NNNNNNNN and then `latest`, durably, and returns the directory. Each rank
 /// writes rank-NNNNN.safetensors into a directory of temporary name; after all have, rank 0 adds index.json
 /// and gives the directory its name. A kill at any moment leaves earlier checkpoints as they were. What
-/// earlier kills left is removed. Collective; when any rank fails, all throw (IoError on the one whose disk
-/// is full).
+/// earlier kills left is removed. Collective, asleep while others are waited for (mpi::Patient); when any
+/// rank fails, all throw (IoError on the one whose disk is full).
 std::filesystem::path write(const mpi::Communicator& comm, const std::filesystem::path& run,
                             const Snapshot& snapshot);
 
@@ -69,14 +76,27 @@ std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem:
 /// Complete checkpoints of a run, oldest first: those that have an index.json. Nothing is verified.
 std::vector<std::filesystem::path> list(const std::filesystem::path& run);
 
+/// The step that a checkpoint's directory is named after, also one that waits to be replaced; -1 for another
+/// name.
+std::int64_t step_named_by(const std::filesystem::path& checkpoint);
+
 /// The newest checkpoint of a run whose every byte agrees with its hash, or nothing where there is none. A
 /// damaged one is named in a warning and the one before is taken. The ranks share the reading; nothing is
 /// written, so a run that goes on is not disturbed. Collective.
 std::optional<std::filesystem::path> find_latest(const mpi::Communicator& comm,
                                                  const std::filesystem::path& run);
 
-/// Removes all but the newest `keep` (>= 1) complete checkpoints, and what kills left. By rank 0 of the run
-/// alone.
-void prune(const std::filesystem::path& run, int keep);
+/// Which checkpoints of a run are kept.
+struct KeepPolicy {
+  int newest = 3;          ///< at least 1
+  std::int64_t every = 0;  ///< steps: the first checkpoint at or after each multiple stays; 0: none does
+};
+
+/// Those of `steps`, ascending, that the policy does not keep. UsageError for a policy that keeps none.
+std::vector<std::int64_t> superfluous(const std::vector<std::int64_t>& steps, const KeepPolicy& policy);
+
+/// Removes the complete checkpoints that the policy does not keep, and what kills left; returns the removed.
+/// By rank 0 of the run alone.
+std::vector<std::filesystem::path> prune(const std::filesystem::path& run, const KeepPolicy& policy);
 
 }  // namespace terramill::checkpoint

@@ -73,6 +73,8 @@ class Reader {
   /// Elements [begin, end) of one region, flat.
   at::Tensor read_region(const TensorEntry& entry, int dim, const parallel::Range& range, std::int64_t begin,
                          std::int64_t end) const;
+  void read_region_into(const TensorEntry& entry, int dim, const parallel::Range& range, std::int64_t begin,
+                        const at::Tensor& region) const;
 
   std::filesystem::path directory_;
   std::int64_t step_ = 0;

@@ -91,8 +91,9 @@ class SafetensorsWriter {
   /// Writes one tensor, in any order. FormatError for an unknown name, another size, or a tensor written
   /// twice.
   void write(std::string_view name, std::span<const std::byte> bytes);
-  /// Syncs and publishes under the final name. FormatError naming a tensor that was not written.
-  void finish();
+  /// Publishes under the final name, synced where `durable`. FormatError naming a tensor that was not
+  /// written.
+  void finish(bool durable = true);
 
  private:
   std::filesystem::path path_, temporary_;

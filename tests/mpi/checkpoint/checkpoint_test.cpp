@@ -117,12 +117,12 @@ TEST(Checkpoint, PruningKeepsTheNewest) {
   for (int step = 1; step <= 4; ++step)
     save(world, scratch.path(), step * 30'000'000, invented_state(step), {});
   if (world.rank() == 0) {
-    prune(scratch.path(), 2);
+    prune(scratch.path(), {2});
     const auto left = list(scratch.path());
     ASSERT_EQ(left.size(), 2U);
     EXPECT_EQ(left[0].filename(), "step-90000000");
     EXPECT_EQ(left[1].filename(), "step-120000000");
-    EXPECT_THROW(prune(scratch.path(), 0), UsageError);
+    EXPECT_THROW(prune(scratch.path(), {0}), UsageError);
   }
 }
 

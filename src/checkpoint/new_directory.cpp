@@ -1,0 +1,45 @@
+#include "new_directory.hpp"
+
+#include "layout.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/file.hpp>
+
+#include <system_error>
+#include <utility>
+
+namespace terramill::checkpoint {
+
+namespace fs = std::filesystem;
+
+NewDirectory::NewDirectory(const fs::path& folder, std::string name)
+    : folder_(folder), name_(std::move(name)), path_(folder / temporary_name_of(name_)) {
+  std::error_code fault;
+  fs::create_directories(folder_, fault);
+  if (!fault) {
+    recover(folder_);
+    fs::create_directory(path_, fault);
+  }
+  if (fault)
+    throw IoError("cannot make a directory", fault.value(), {"write a checkpoint", path_.string(), ""});
+}
+
+NewDirectory::~NewDirectory() {
+  std::error_code ignored;
+  if (!published_) fs::remove_all(path_, ignored);
+}
+
+void NewDirectory::publish(const std::string& index) {
+  write_file_durably(path_ / kIndexName, index);
+  const fs::path final = folder_ / name_, replaced = folder_ / replaced_name_of(name_);
+  std::error_code fault;
+  if (fs::exists(final)) fs::rename(final, replaced, fault);
+  if (!fault) fs::rename(path_, final, fault);
+  if (fault) throw IoError("cannot rename", fault.value(), {"write a checkpoint", final.string(), ""});
+  published_ = true;
+  sync_directory(folder_);
+  fs::remove_all(replaced, fault);
+  write_file_durably(folder_ / kLatestName, name_ + "\n");
+}
+
+}  // namespace terramill::checkpoint
