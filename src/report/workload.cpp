@@ -286,7 +286,7 @@ Workload count_workload(const train::PretrainConfig& config, const std::string& 
   work.gradient_bytes = config.train.reduction_dtype == "bfloat16" ? 2 : 4;
   if (config.train.bucket != "auto") work.bucket_bytes = std::stod(config.train.bucket) * kMebibyte;
   work.recompute = config.train.activation_checkpointing;
-  work.checkpoint_every = config.checkpoint.every;
+  work.checkpoint_every = config.checkpoint.every_steps();
   if (work.family == "terrafm") {
     count_terrafm(config, work);
     work.tile_bytes = bytes_of(corpus::majortom_schema(tile_size > 0 ? tile_size : kMajortomTile),

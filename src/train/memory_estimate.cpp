@@ -45,7 +45,7 @@ Available available_to_rank(const mpi::Communicator& world, c10::Device device, 
 
 std::int64_t MemoryEstimate::total(bool gpu) const {
   return parameters + others + gradients + moments + communication + activations + program +
-         (gpu ? 0 : input);
+         (gpu ? 0 : input + snapshot);
 }
 
 std::string MemoryEstimate::text(bool gpu) const {
@@ -59,6 +59,7 @@ std::string MemoryEstimate::text(bool gpu) const {
                                                                    {"communication", communication},
                                                                    {"activations", activations},
                                                                    {"input", gpu ? 0 : input},
+                                                                   {"checkpoint's copy", gpu ? 0 : snapshot},
                                                                    {"program", program}}) {
     if (bytes == 0) continue;
     text += std::exchange(separator, ", ") + std::string(name) + " " + memory_text(bytes);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -30,6 +31,18 @@ bool is_operational(std::string_view option) {
 }
 
 }  // namespace
+
+std::int64_t CheckpointOptions::every_steps() const {
+  if (automatic()) return 0;
+  std::int64_t steps = 0;
+  const char* end = every.data() + every.size();
+  const auto [rest, fault] = std::from_chars(every.data(), end, steps);
+  if (fault != std::errc() || rest != end || steps < 0) {
+    throw UsageError("checkpoint.every must be a number of steps, 0 or more, or auto",
+                     {"check the configuration", "checkpoint.every", "it is \"" + every + "\""});
+  }
+  return steps;
+}
 
 PretrainConfig defaults_of(const std::string& family) {
   PretrainConfig config;

@@ -199,6 +199,25 @@ void add_fault_options(OptionTable& table, FaultOptions& o) {
   table.add("fault.sample_log", &o.sample_log, "folder for what each replica consumed; empty: none", "path");
 }
 
+void add_checkpoint_options(OptionTable& table, CheckpointOptions& o) {
+  table.add("checkpoint.every", &o.every,
+            "checkpoint interval; 0: at the end only; auto: Young's, by what a checkpoint is seen to cost",
+            "steps");
+  table.add("checkpoint.mtbf", &o.mtbf, "mean time between failures of the job, for the automatic interval",
+            "hours");
+  table.add("checkpoint.keep", &o.keep, "newest checkpoints to keep");
+  table.add("checkpoint.keep_every", &o.keep_every,
+            "keep for ever the first checkpoint from each multiple of this on; 0: none", "steps");
+  table.add("checkpoint.async", &o.async, "write checkpoints behind the next steps");
+  table.add("checkpoint.local", &o.local,
+            "folder on the nodes' own disks for further checkpoints; empty: none", "path");
+  table.add("checkpoint.local_every", &o.local_every, "interval of those", "steps");
+  table.add("checkpoint.parity_set", &o.parity_set,
+            "nodes that keep a parity of each other's, so that one may be lost; 0: none", "nodes");
+  table.add("checkpoint.failure_group", &o.failure_group,
+            "of this node, such as its switch: parity sets take nodes of different groups");
+}
+
 }  // namespace
 
 void add_options(OptionTable& table, PretrainConfig& config) {
@@ -221,8 +240,7 @@ void add_recipe_options(OptionTable& table, PretrainConfig& config) {
   add_terrafm_options(table, config.terrafm);
   add_dino_options(table, config.dino);
   add_train_options(table, config.train);
-  table.add("checkpoint.every", &config.checkpoint.every, "checkpoint interval; 0: at the end only", "steps");
-  table.add("checkpoint.keep", &config.checkpoint.keep, "newest checkpoints to keep");
+  add_checkpoint_options(table, config.checkpoint);
   table.add("trace", &config.trace, "record a trace of some steps into RUN/trace/trace.json");
   table.add("trace.begin", &config.tracing.begin, "steps of this session before the first traced one",
             "steps");

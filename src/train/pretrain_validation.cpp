@@ -81,7 +81,6 @@ void validate(const PretrainConfig& config) {
   demand(config.tracing.steps >= 1, "trace.steps", "at least 1");
   demand(config.straggler.factor == 0 || config.straggler.factor > 1, "straggler.factor", "above 1, or 0");
   demand(config.straggler.window >= 1, "straggler.window", "at least 1");
-  demand(config.checkpoint.every >= 0, "checkpoint.every", "0 or more");
   const FaultOptions& f = config.fault;
   demand(f.limit >= 0, "fault.limit", "0 or more");
   demand(f.spikes.spike_z >= 0, "fault.spike_z", "0 or more");
@@ -91,7 +90,13 @@ void validate(const PretrainConfig& config) {
   demand(f.hash_every >= 0, "fault.hash_every", "0 or more");
   demand(f.compare_every >= 0, "fault.compare_every", "0 or more");
   fault::parse_steps(f.skip_batches);  // throws for what is none
+  config.checkpoint.every_steps();  // throws for what is none
+  demand(config.checkpoint.mtbf > 0, "checkpoint.mtbf", "positive");
   demand(config.checkpoint.keep >= 1, "checkpoint.keep", "at least 1");
+  demand(config.checkpoint.local_every >= 1, "checkpoint.local_every", "at least 1");
+  demand(config.checkpoint.parity_set == 0 || config.checkpoint.parity_set >= 2, "checkpoint.parity_set",
+         "0, or at least 2");
+  demand(config.checkpoint.keep_every >= 0, "checkpoint.keep_every", "0 or more");
 }
 
 }  // namespace terramill::train

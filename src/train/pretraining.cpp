@@ -1,5 +1,5 @@
+#include "checkpointing.hpp"
 #include "online_knn.hpp"
-#include "run_state.hpp"
 #include "run_trace.hpp"
 #include "sampling_record.hpp"
 #include "session.hpp"
@@ -7,7 +7,6 @@
 #include "validation.hpp"
 
 #include <terramill/checkpoint/checkpoint.hpp>
-#include <terramill/checkpoint/reader.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
@@ -20,7 +19,6 @@
 #include <terramill/train/stragglers.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -89,7 +87,6 @@ class Run {
   void watch(const StepResult& done);
   void validate();
   void test_features();
-  void save();
 
   const mpi::Communicator& world_;
   const PretrainConfig& config_;
@@ -97,17 +94,16 @@ class Run {
   std::optional<DirectoryLock> lock_;
   Session session_;
   RunState& state_;
+  Checkpointing checkpointing_;
   Validation validation_;
   std::optional<OnlineKnn> knn_;
   StopRequest stop_;
   std::optional<MetricsWriter> metrics_;
-  std::int64_t saved_step_ = -1;
-  double saving_ = 0;      ///< seconds of save() since the last step
-  double own_saving_ = 0;  ///< of them, this rank's own work
   std::optional<double> peak_;
   RunTrace trace_;
   StragglerWatch stragglers_;
   bool stop_agreed_ = false;
+  double step_seconds_ = 0;  ///< of the last step
   fault::Incidents incidents_;
   std::unique_ptr<Progress> progress_;
 };
@@ -119,6 +115,7 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
       lock_(claim_run(world, config)),
       session_(world, config),
       state_(session_.state()),
+      checkpointing_(config, session_),
       validation_(session_.mesh(), config, session_.task()),
       peak_(total_peak(session_, config)),
       trace_(world, config),
@@ -133,24 +130,8 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
 
 /// Goes to the newest checkpoint; false where there is none.
 bool Run::restore() {
-  const auto newest = checkpoint::find_latest(world_, config_.output);
-  if (!newest && !checkpoint::list(config_.output).empty()) {
-    throw IntegrityError(
-        "every checkpoint of the run is damaged",
-        {"resume", config_.output,
-         "the warnings above name each; restore one from a copy, or start anew in another --output"});
-  }
-  if (!newest) return false;
-  const checkpoint::Reader reader(*newest);
-  const RunState saved = RunState::from_json(reader.meta(), reader.step(), newest->string());
-  require_same_run(saved, state_, newest->string());
-  restore_tensors(*newest, session_.state_tensors());
-  state_.step = saved_step_ = saved.step;
-  state_.replaced = saved.replaced;
-  state_.skipped = saved.skipped;
-  state_.accepted = saved.accepted;
-  incidents_.restore(saved.skipped);
-  log::info("resuming {} after step {}", newest->string(), state_.step);
+  if (!checkpointing_.restore()) return false;
+  incidents_.restore(state_.skipped);
   return true;
 }
 
@@ -191,6 +172,7 @@ void Run::describe() const {
   about["zero"] = session_.gradients().sharded();
   about["bucket_bytes"] = session_.gradients().bucket_bytes();
   about["peak_flops"] = peak_ ? Json(*peak_) : Json(nullptr);
+  about["identity"] = checkpointing_.identity();
   about["corpus"] = to_hex(session_.manifest().content);
   write_file_durably(run / "run.json", dump_json(about, 2) + "\n");
   // What normalised the input belongs to the weights: whoever uses them needs it.
@@ -236,13 +218,14 @@ bool Run::step() {
     refuse(done);
     return state_.step == before + 1;
   }
-  done.phases.checkpoint = std::exchange(saving_, 0);
+  done.phases.checkpoint = checkpointing_.take_stall();
   if (metrics_) metrics_->write("train", state_.step, numbers_of(done));
   watch(done);
   progress_->note(progress_note(done.losses[0],
                                 static_cast<double>(session_.shape().global_batch()) / done.seconds,
                                 done.flops / done.seconds, mfu_of(done)));
   progress_->set(static_cast<std::uint64_t>(state_.step));
+  step_seconds_ = done.seconds;
   return true;
 }
 
@@ -292,7 +275,7 @@ void Run::roll_back(const std::string& kind, std::int64_t fault_step, const std:
 
 void Run::watch(const StepResult& done) {
   const auto found =
-      stragglers_.after_step(state_.step, done.seconds, done.phases, std::exchange(own_saving_, 0));
+      stragglers_.after_step(state_.step, done.seconds, done.phases, checkpointing_.take_own_work());
   if (!found || !metrics_) return;
   metrics_->note("straggler", state_.step, found->json());
   log::warn("{}", found->text());
@@ -315,34 +298,6 @@ void Run::test_features() {
             100 * accuracy);
 }
 
-void Run::save() {
-  if (saved_step_ == state_.step) return;
-  const PhaseSeconds before = phase_seconds();
-  const auto start = std::chrono::steady_clock::now();
-  // Each replica knows the tiles that it had to replace; the checkpoint keeps all of them.
-  Json mine = Json::array();
-  for (const loader::Replacement& entry : state_.replaced) mine.push_back(loader::to_json(entry));
-  RunState state = state_;
-  state.replaced.clear();
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
-  for (const std::string& text : world_.gather(mine.dump())) {
-    for (const Json& json : parse_json(text)) {
-      const loader::Replacement entry = loader::replacement_from_json(json, "a replica");
-      const std::pair key(entry.epoch, entry.position);
-      if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
-      seen.push_back(key);
-      state.replaced.push_back(entry);
-    }
-  }
-  const auto path = checkpoint::save(world_, config_.output, state_.step, session_.state_tensors(),
-                                     state.to_json(session_.mesh()));
-  if (world_.rank() == 0) checkpoint::prune(config_.output, config_.checkpoint.keep);
-  saved_step_ = state_.step;
-  saving_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  own_saving_ += (phase_seconds() - before)[Phase::kCheckpoint];
-  log::info("step {}: checkpoint {}", state_.step, path.string());
-}
-
 ExitCode Run::go() {
   start_or_resume();
   describe();
@@ -353,17 +308,18 @@ ExitCode Run::go() {
   progress_->set(static_cast<std::uint64_t>(state_.step));
   const std::int64_t last =
       config_.train.stop_after > 0 ? std::min(config_.train.stop_after, total_steps) : total_steps;
-  if (config_.fault.guard && state_.step == 0) save();  // to go back to
+  if (config_.fault.guard && state_.step == 0) checkpointing_.finish();  // to go back to
   while (state_.step < last && !stop_agreed_) {
     if (!step()) continue;
     const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
     using Field = StepVote::Field;
     StepVote vote;
     vote.say(Field::kStop, static_cast<int>(stop_.pending()));
-    vote.say(Field::kSave, static_cast<int>(due(config_.checkpoint.every)));
+    checkpointing_.want(step_seconds_, vote);
     vote.agree(world_);
     if (config_.fault.compare_every > 0 &&
-        (due(config_.fault.compare_every) || vote[Field::kSave] != 0 || vote[Field::kStop] != 0)) {
+        (due(config_.fault.compare_every) || vote[Field::kSave] != 0 || vote[Field::kSaveLocal] != 0 ||
+         vote[Field::kStop] != 0)) {
       if (const auto found = session_.corruption()) {
         corrupt(*found);
         continue;
@@ -372,9 +328,9 @@ ExitCode Run::go() {
     stop_agreed_ = vote[Field::kStop] != 0;
     if (due(config_.train.validate_every) && state_.step < total_steps) validate();
     if (due(config_.train.knn_every) && state_.step < total_steps) test_features();
-    if (vote[Field::kSave] != 0) save();
+    checkpointing_.after(vote);
   }
-  save();
+  checkpointing_.finish();
   if (state_.step < total_steps) {
     log::info("stopped {} after step {} of {}; --resume goes on",
               stop_agreed_ ? "on request" : "as train.stop_after says", state_.step, total_steps);
@@ -393,6 +349,10 @@ ExitCode pretrain(const mpi::Communicator& world, const PretrainConfig& config, 
   validate(config);
   prepare_process(config);
   auto agreed = table.values();
+  for (auto& [name, value] : agreed) {  // these may differ from node to node
+    if (name == "checkpoint.failure_group") value.clear();
+    if (name == "checkpoint.local" && !value.empty()) value = "a folder";
+  }
   mpi::require_agreement(world, agreed, "configuration");
   return Run(world, config, table).go();
 }

@@ -91,11 +91,10 @@ void require_same_run(const RunState& saved, const RunState& now, const std::str
   }
 }
 
-void restore_tensors(const std::filesystem::path& checkpoint,
+void restore_tensors(const checkpoint::Reader& checkpoint,
                      const std::vector<checkpoint::StateTensor>& tensors) {
   const torch::NoGradGuard no_grad;
-  const checkpoint::Reader reader(checkpoint);
-  for (const checkpoint::StateTensor& tensor : tensors) reader.read_into(tensor);
+  for (const checkpoint::StateTensor& tensor : tensors) checkpoint.read_into(tensor);
 }
 
 }  // namespace terramill::train

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <terramill/checkpoint/checkpoint.hpp>
+#include <terramill/checkpoint/reader.hpp>
 #include <terramill/fault/guard.hpp>
 #include <terramill/loader/loader.hpp>
 #include <terramill/parallel/mesh.hpp>
@@ -33,8 +34,8 @@ struct RunState {
 /// UsageError naming every hyper-parameter that differs, with both values, or the corpus.
 void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint);
 
-/// Reads from the checkpoint what of its tensors is held here.
-void restore_tensors(const std::filesystem::path& checkpoint,
+/// Reads from the checkpoint what of its tensors is held here. IntegrityError where bytes are damaged.
+void restore_tensors(const checkpoint::Reader& checkpoint,
                      const std::vector<checkpoint::StateTensor>& tensors);
 
 }  // namespace terramill::train

@@ -177,6 +177,10 @@ MemoryEstimate Session::memory() const {
                       reduction_of(config_.train, gradients_.bucket_bytes()), shape_.micro_batches);
   estimate.activations = task_->activation_bytes();
   estimate.input = static_cast<std::int64_t>(loader_.buffer_bytes(shape_.micro_batch_size));
+  // Of what replicas hold alike each copies its part.
+  const std::int64_t alike =
+      estimate.parameters + estimate.others + (gradients_.sharded() ? 0 : estimate.moments);
+  estimate.snapshot = alike / mesh_.dp() + (gradients_.sharded() ? estimate.moments : 0);
   return estimate;
 }
 

@@ -13,8 +13,10 @@ namespace terramill::train {
 class StepVote {
  public:
   enum class Field : std::uint8_t {
-    kStop,  ///< 1: end with a checkpoint
-    kSave,  ///< 1: a checkpoint is due
+    kStop,       ///< 1: end with a checkpoint
+    kSave,       ///< 1: a checkpoint is due
+    kSaveLocal,  ///< 1: one on the nodes' disks is
+    kWriting,    ///< 1: one is being written
     kCount
   };
 

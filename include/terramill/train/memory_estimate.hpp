@@ -21,9 +21,10 @@ struct MemoryEstimate {
   std::int64_t communication = 0;  ///< what collectives receive into
   std::int64_t activations = 0;    ///< of one micro-batch, its input included
   std::int64_t input = 0;          ///< the loader's buffers, in host memory
+  std::int64_t snapshot = 0;       ///< a checkpoint's copy of this rank's share, in host memory
   std::int64_t program = 0;        ///< libraries and what they allocate
 
-  /// What lies where the model is computed; on a GPU that is all but `input`.
+  /// What lies where the model is computed; on a GPU that is all but `input` and `snapshot`.
   std::int64_t total(bool gpu) const;
   /// "1.20 GiB: parameters 12.3 MiB, …", parts of 0 left out.
   std::string text(bool gpu) const;

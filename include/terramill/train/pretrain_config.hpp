@@ -101,9 +101,21 @@ struct TrainOptions {
   std::int64_t knn_tiles = 1000;  ///< of each split at most
 };
 
+/// `[checkpoint]`: when and where the state is saved (docs/checkpoints.md).
 struct CheckpointOptions {
-  std::int64_t every = 500;  ///< steps; 0: at the end only
-  int keep = 3;
+  std::string every = "500";      ///< steps; 0: at the end only; or "auto"
+  double mtbf = 24;               ///< hours between failures of the job, for "auto"
+  int keep = 3;                   ///< newest that are kept
+  std::int64_t keep_every = 0;    ///< steps; the first checkpoint from each multiple on is kept; 0: none
+  bool async = true;              ///< written behind the next steps
+  std::string local;              ///< folder on the node's own disk; empty: none
+  std::int64_t local_every = 50;  ///< steps
+  int parity_set = 4;             ///< nodes that keep one parity; 0: none
+  std::string failure_group;      ///< of this node, such as its switch
+
+  bool automatic() const { return every == "auto"; }
+  /// Steps; 0 where it is automatic. UsageError for another text.
+  std::int64_t every_steps() const;
 };
 
 /// `[trace]`: which steps `trace` records.

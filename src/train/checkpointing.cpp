@@ -1,0 +1,284 @@
+#include "checkpointing.hpp"
+
+#include <terramill/core/error.hpp>
+#include <terramill/core/hash.hpp>
+#include <terramill/core/log.hpp>
+#include <terramill/core/options.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <set>
+#include <utility>
+
+namespace terramill::train {
+
+namespace {
+
+using Tier = checkpoint::AsyncWriter::Tier;
+constexpr double kSecondsPerHour = 3600;
+
+/// What the first rank that has a fault says of it, on every rank; empty where none has. Collective.
+std::string first_fault(const mpi::Communicator& world, const std::string& fault) {
+  const int first = world.min(fault.empty() ? world.size() : world.rank());
+  return first == world.size() ? "" : world.broadcast(fault, first);
+}
+
+/// The text of the Error that `job` throws, or nothing.
+template <typename F>
+std::string fault_of(F job) {
+  try {
+    job();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string text_of(const std::exception_ptr& fault) {
+  try {
+    std::rethrow_exception(fault);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+const char* name_of(Tier tier) { return tier == Tier::kShared ? "checkpoint" : "node-local checkpoint"; }
+
+/// Writes to the run folder, and has rank 0 remove what need not be kept.
+checkpoint::AsyncWriter::Sink shared_sink(const PretrainConfig& config) {
+  const std::filesystem::path run = config.output;
+  const checkpoint::KeepPolicy keep{config.checkpoint.keep, config.checkpoint.keep_every};
+  return [run, keep](const mpi::Communicator& comm, const checkpoint::Snapshot& snapshot) {
+    checkpoint::write(comm, run, snapshot);
+    if (comm.rank() != 0) return;
+    const std::string fault = fault_of([&] { checkpoint::prune(run, keep); });
+    if (!fault.empty()) log::warn("old checkpoints stay: {}", fault);
+  };
+}
+
+/// A resumed run's identity; a new one for a new run. Collective.
+std::string identity_of(const mpi::Communicator& world, const PretrainConfig& config) {
+  std::string identity;
+  mpi::all_or_none(world, [&] {
+    if (world.rank() != 0) return;
+    const std::filesystem::path about = std::filesystem::path(config.output) / "run.json";
+    if (config.resume && std::filesystem::exists(about)) identity = read_json(about).value("identity", "");
+    std::random_device source;
+    if (identity.empty()) identity = to_hex(std::uint64_t{source()} << 32 | source());
+  });
+  return world.broadcast(identity);
+}
+
+/// The node's name. Tests have ranks of one machine play nodes: the r-th name of $TERRAMILL_NODE_NAMES,
+/// separated by commas, is that of rank r.
+std::string node_name(int rank) {
+  const char* names = std::getenv("TERRAMILL_NODE_NAMES");
+  if (names == nullptr || *names == '\0') return process_host();
+  const std::vector<std::string> all = split_list(names);
+  return all[static_cast<std::size_t>(rank) % all.size()];
+}
+
+std::optional<checkpoint::LocalTier> local_tier(const mpi::Communicator& world, const PretrainConfig& config,
+                                                const std::string& identity) {
+  const CheckpointOptions& o = config.checkpoint;
+  if (o.local.empty()) return std::nullopt;
+  checkpoint::LocalTier tier(world,
+                             {o.local, identity, {node_name(world.rank()), o.failure_group}, o.parity_set});
+  const std::size_t alone = tier.unprotected().size();
+  log::info("node-local checkpoints in {} every {} steps; {} of {} ranks have a parity on other nodes",
+            o.local, o.local_every, static_cast<std::size_t>(world.size()) - alone, world.size());
+  return tier;
+}
+
+checkpoint::AsyncWriter::Sink local_sink(const std::optional<checkpoint::LocalTier>& tier) {
+  if (!tier) return {};
+  return [&tier](const mpi::Communicator& comm, const checkpoint::Snapshot& snapshot) {
+    tier->write(comm, snapshot);
+  };
+}
+
+}  // namespace
+
+Checkpointing::Checkpointing(const PretrainConfig& config, Session& session)
+    : config_(config),
+      session_(session),
+      world_(session.mesh().world()),
+      identity_(identity_of(world_, config)),
+      local_(local_tier(world_, config, identity_)),
+      interval_(config.checkpoint.mtbf * kSecondsPerHour),
+      writer_(world_, shared_sink(config), local_sink(local_)) {}
+
+bool Checkpointing::restore() {
+  drain();
+  wants_local_ = false;
+  Json paths = Json::array();
+  mpi::all_or_none(world_, [&] {
+    if (world_.rank() != 0) return;
+    for (const auto& path : checkpoint::list(config_.output)) paths.push_back(path.string());
+  });
+  paths = parse_json(world_.broadcast(dump_json(paths)));
+  std::vector<checkpoint::LocalTier::Found> local;
+  if (local_) local = local_->find(world_);
+  auto found = local.begin();
+  for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
+    const std::filesystem::path shared = path->get<std::string>();
+    for (; found != local.end() && found->step > checkpoint::step_named_by(shared); ++found) {
+      if (restore_from(*found)) return true;
+    }
+    if (restore_from(shared)) return true;
+  }
+  for (; found != local.end(); ++found) {
+    if (restore_from(*found)) return true;
+  }
+  if (paths.empty()) return false;
+  throw IntegrityError(
+      "every checkpoint of the run is damaged",
+      {"resume", config_.output,
+       "the warnings above name each; restore one from a copy, or start anew in another --output"});
+}
+
+bool Checkpointing::restore_from(const std::filesystem::path& path) {
+  RunState& state = session_.state();
+  std::optional<checkpoint::Reader> reader;
+  RunState saved;
+  std::string fault = first_fault(world_, fault_of([&] {
+                                    reader.emplace(path);
+                                    saved =
+                                        RunState::from_json(reader->meta(), reader->step(), path.string());
+                                  }));
+  if (fault.empty()) {
+    require_same_run(saved, state, path.string());
+    const std::vector<checkpoint::StateTensor> tensors = session_.state_tensors();
+    fault = first_fault(world_, fault_of([&] { restore_tensors(*reader, tensors); }));
+  }
+  if (!fault.empty()) {
+    if (world_.rank() == 0)
+      log::warn("{} is damaged; the checkpoint before it is tried: {}", path.string(), fault);
+    return false;
+  }
+  state.step = saved_step_ = asked_step_ = saved.step;
+  state.replaced = saved.replaced;
+  state.skipped = saved.skipped;
+  state.accepted = saved.accepted;
+  log::info("resuming {} after step {}", path.string(), state.step);
+  return true;
+}
+
+bool Checkpointing::restore_from(const checkpoint::LocalTier::Found& found) {
+  std::filesystem::path path;
+  const std::string fault =
+      first_fault(world_, fault_of([&] { path = local_->promote(world_, found, config_.output); }));
+  if (!fault.empty()) {
+    if (world_.rank() == 0) log::warn("{}", fault);
+    return false;
+  }
+  log::info("step {} was taken from the nodes' disks into {}", found.step, path.string());
+  return restore_from(path);
+}
+
+void Checkpointing::want(double step_seconds, StepVote& vote) {
+  const CheckpointOptions& options = config_.checkpoint;
+  const std::int64_t step = session_.state().step;
+  if (writing_shared_ || !writer_.busy()) interval_.step_took(step_seconds, writing_shared_);
+  const std::int64_t every = options.every_steps();
+  const bool due =
+      options.automatic() ? step - asked_step_ >= interval_.steps() : every > 0 && step % every == 0;
+  vote.say(StepVote::Field::kSave, static_cast<int>(due));
+  wants_local_ = wants_local_ || (local_ && step % options.local_every == 0);
+  vote.say(StepVote::Field::kSaveLocal, static_cast<int>(wants_local_));
+  vote.say(StepVote::Field::kWriting, static_cast<int>(writer_.busy()));
+}
+
+void Checkpointing::after(const StepVote& vote) {
+  // All ranks take notice at the same step, so that what they then tell each other is of the same writes.
+  if (vote[StepVote::Field::kWriting] == 0) note(writer_.finished());
+  const bool shared = vote[StepVote::Field::kSave] != 0;
+  // Training never waits to write to the nodes' disks: it is done as soon as the writers are free.
+  const bool local =
+      vote[StepVote::Field::kSaveLocal] != 0 && (shared || vote[StepVote::Field::kWriting] == 0);
+  std::vector<Tier> tiers;
+  if (local) tiers.push_back(Tier::kLocal);
+  if (shared) tiers.push_back(Tier::kShared);
+  if (!tiers.empty()) save(std::move(tiers));
+}
+
+RunState Checkpointing::gathered_state() const {
+  // Each replica knows the tiles that it had to replace; the checkpoint keeps all of them.
+  RunState state = session_.state();
+  Json mine = Json::array();
+  for (const loader::Replacement& entry : state.replaced) mine.push_back(loader::to_json(entry));
+  state.replaced.clear();
+  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
+  for (const std::string& text : world_.gather(mine.dump())) {
+    for (const Json& json : parse_json(text)) {
+      const loader::Replacement entry = loader::replacement_from_json(json, "a replica");
+      if (seen.emplace(entry.epoch, entry.position).second) state.replaced.push_back(entry);
+    }
+  }
+  return state;
+}
+
+std::exception_ptr Checkpointing::save(std::vector<Tier> tiers) {
+  const auto start = std::chrono::steady_clock::now();
+  note(writer_.wait());
+  const RunState state = gathered_state();
+  writing_shared_ = tiers.back() == Tier::kShared;
+  if (writing_shared_) asked_step_ = state.step;
+  if (tiers.front() == Tier::kLocal) wants_local_ = false;
+  writer_.submit(state.step, session_.state_tensors(), state.to_json(session_.mesh()), std::move(tiers));
+  const std::vector<Outcome> outcomes = config_.checkpoint.async ? std::vector<Outcome>() : writer_.wait();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  stall_ += seconds;
+  if (writing_shared_) interval_.stalled(seconds);
+  return note(outcomes);
+}
+
+std::exception_ptr Checkpointing::note(const std::vector<Outcome>& outcomes) {
+  std::exception_ptr fault;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.fault) {
+      fault = outcome.fault;
+      if (world_.rank() == 0) {
+        log::warn("step {}: no {} could be written; the one before stays, and training goes on: {}",
+                  outcome.step, name_of(outcome.tier), text_of(outcome.fault));
+      }
+      continue;
+    }
+    if (outcome.tier == Tier::kShared) saved_step_ = outcome.step;
+    log::info("step {}: {} written in {:.2f} s", outcome.step, name_of(outcome.tier), outcome.seconds);
+  }
+  if (outcomes.empty()) return fault;
+  if (outcomes.back().tier == Tier::kShared) {
+    interval_.written(outcomes.back().seconds);
+    if (config_.checkpoint.automatic()) {
+      const double share =
+          checkpoint::young_share(interval_.cost(), config_.checkpoint.mtbf * kSecondsPerHour);
+      log::info(
+          "a checkpoint costs {:.3f} s of training: one every {} steps; with steps done again after "
+          "failures {:.3f} % of the time",
+          interval_.cost(), interval_.steps(), 100 * share);
+    }
+  }
+  writing_shared_ = false;
+  const PhaseSeconds now = phase_seconds();
+  own_work_ += (now - std::exchange(work_before_, now))[Phase::kCheckpoint];
+  return fault;
+}
+
+void Checkpointing::drain() { note(writer_.wait()); }
+
+void Checkpointing::finish() {
+  drain();
+  if (saved_step_ == session_.state().step) return;
+  std::exception_ptr fault = save({Tier::kShared});
+  const auto start = std::chrono::steady_clock::now();
+  if (!fault) fault = note(writer_.wait());
+  stall_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (fault) std::rethrow_exception(fault);
+}
+
+double Checkpointing::take_stall() noexcept { return std::exchange(stall_, 0); }
+double Checkpointing::take_own_work() noexcept { return std::exchange(own_work_, 0); }
+
+}  // namespace terramill::train

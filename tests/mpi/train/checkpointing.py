@@ -1,0 +1,161 @@
+"""Checkpoints of a pretraining run: written behind it, failing, by the automatic interval, on the nodes' disks; and the
+subcommands `checkpoint …`. Ranks play nodes by TERRAMILL_NODE_NAMES."""
+
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+from support.program import (SMALL_MODEL, checkpoint_tensors, curve, error_of, invented_corpus, newest_checkpoint,
+                             require, run)
+
+RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "3", "--train.steps", "12", "--train.warmup_steps",
+          "2", "--train.lr", "2e-3", "--train.validation_tiles", "4", "--fault.guard", "false"]
+NODES = "n0,n1,n2"
+
+
+def steps_of(folder):
+    listed = json.loads(run("checkpoint", "list", folder, "--json"))
+    require(all(entry["fault"] is None for entry in listed["checkpoints"]), "every checkpoint is whole")
+    return [entry["step"] for entry in listed["checkpoints"]]
+
+
+class Runs:
+    def __init__(self, scratch):
+        self.scratch = scratch
+        corpus = invented_corpus(scratch, tiles=60)
+        self.base = ["pretrain", "--corpus", corpus, *SMALL_MODEL, *RECIPE]
+        self.start("undisturbed")
+        self.weights, self.losses = self.end_of("undisturbed")
+
+    def start(self, name, *options, code=0, ranks=2):
+        """Starts a run or goes on with it; returns its standard error."""
+        return error_of(*self.base, "--output", self.scratch / name, *options, ranks=ranks, code=code)
+
+    def end_of(self, name):
+        folder = self.scratch / name
+        return checkpoint_tensors(newest_checkpoint(folder)), curve(folder)
+
+    def require_same_end(self, name, what):
+        weights, losses = self.end_of(name)
+        require(losses == self.losses, f"{what}: the losses are those of the undisturbed run")
+        require(weights == self.weights, f"{what}: the weights are those of the undisturbed run")
+
+
+def saving_behind(runs):
+    folders = {name: runs.scratch / name for name in ("at-once", "behind")}
+    for name, folder in folders.items():
+        runs.start(name, "--checkpoint.every", "5", "--checkpoint.async", "true" if name == "behind" else "false")
+        require(steps_of(folder) == [5, 10, 12], f"{name}: every fifth step and the end are saved")
+    for file in sorted(folders["behind"].glob("checkpoints/step-*/*")):
+        same = folders["at-once"] / file.relative_to(folders["behind"])
+        require(file.read_bytes() == same.read_bytes(), f"{file} has the bytes that saving at once gives")
+    runs.require_same_end("behind", "written behind")
+
+
+def failing_writes(runs):
+    """A file where a directory must come: as a full disk, it fails one write."""
+    folder = runs.scratch / "failing" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / ".step-00000006.tmp").touch()
+    errors = runs.start("failing", "--checkpoint.every", "3", "--checkpoint.keep", "9")
+    require("step 6: no checkpoint could be written" in errors, "the warning names the step")
+    require(steps_of(runs.scratch / "failing") == [3, 9, 12], "the others are there")
+    runs.require_same_end("failing", "after a failed write")
+
+    folder = runs.scratch / "failing-last" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / ".step-00000012.tmp").touch()
+    runs.start("failing-last", "--checkpoint.every", "6", code=1)
+    require(steps_of(runs.scratch / "failing-last") == [6], "the one before the last stays")
+
+
+def policy_and_commands(runs):
+    folder = runs.scratch / "policy"
+    runs.start("policy", "--checkpoint.every", "1", "--checkpoint.keep", "2", "--checkpoint.keep_every", "5")
+    require(steps_of(folder) == [5, 10, 11, 12], "the two newest and every fifth are kept")
+    verified = json.loads(run("checkpoint", "verify", folder, "--json", ranks=2))
+    require([entry["fault"] for entry in verified["checkpoints"]] == [None] * 4, "all are whole")
+    shown = json.loads(run("checkpoint", "show", folder, "--step", "5", "--json"))
+    require(shown["step"] == 5 and shown["meta"]["config"]["train.steps"] == "12", "show tells step and options")
+    require(any(t["name"].startswith("adam.m.") for t in shown["tensors"]), "show lists the tensors")
+    require("step 12" in run("checkpoint", "show", folder), "show takes the newest")
+
+    victim = next((folder / "checkpoints" / "step-00000010").glob("rank-*"))
+    data = bytearray(victim.read_bytes())
+    data[-3] ^= 4
+    victim.write_bytes(data)
+    run("checkpoint", "verify", folder, "--step", "11")
+    require("rank-0000" in run("checkpoint", "verify", folder, code=1), "verify names the damaged file")
+
+    require("removed step-00000005" in run("checkpoint", "prune", folder, "--keep", "1"), "prune says what it removes")
+    require(steps_of(folder) == [12], "the newest stays")
+    error_of("checkpoint", "prune", folder, "--keep", "0", code=2)
+    error_of("checkpoint", "show", folder, "--step", "11", code=2)
+    error_of("checkpoint", "list", runs.scratch / "nowhere", code=2)
+
+
+def automatic_interval(runs):
+    runs.start("automatic", "--checkpoint.every", "auto", "--checkpoint.mtbf", "1000")
+    require(steps_of(runs.scratch / "automatic") == [10, 12], "the tenth step is saved to learn the cost, and the end")
+    runs.require_same_end("automatic", "with the automatic interval")
+    error_of(*runs.base, "--output", runs.scratch / "refused", "--checkpoint.every", "often", code=2)
+
+
+def node_local(runs):
+    disks = runs.scratch / "disks"
+    local = ["--checkpoint.local", disks, "--checkpoint.local_every", "2"]
+    os.environ["TERRAMILL_NODE_NAMES"] = NODES
+
+    def stopped(name):
+        """A run of which the nodes' disks have steps 2 to 6, and the run folder step 4."""
+        runs.start(name, "--checkpoint.every", "4", "--checkpoint.async", "false", "--train.stop_after", "7", *local,
+                   ranks=3, code=85)
+        shutil.rmtree(runs.scratch / name / "checkpoints" / "step-00000007")
+        home = disks / json.loads((runs.scratch / name / "run.json").read_text())["identity"]
+        require(sorted(p.name for p in home.iterdir()) == NODES.split(","), "every node has a folder")
+        return home
+
+    def resumed(name, *options, ranks=3):
+        return runs.start(name, "--resume", *local, *options, ranks=ranks)
+
+    stopped("removed")
+    shutil.rmtree(runs.scratch / "removed" / "checkpoints")
+    require("step 6 was taken from the nodes' disks" in resumed("removed"), "what the run folder lost is on the disks")
+    runs.require_same_end("removed", "resumed from the disks alone")
+
+    shutil.rmtree(stopped("lost") / "n1")
+    errors = resumed("lost")
+    require("the files of rank 1 were rebuilt" in errors and "step 6 was taken" in errors, "a lost node is made good")
+    runs.require_same_end("lost", "resumed after a lost node")
+
+    home = stopped("two-lost")
+    for node in ("n0", "n2"):
+        shutil.rmtree(home / node)
+    errors = resumed("two-lost")
+    require("ranks 0, 2" in errors and "cannot be restored" in errors, "two lost nodes are named")
+    require("after step 4" in errors, "the checkpoint of the run folder is taken")
+    runs.require_same_end("two-lost", "resumed after two lost nodes")
+
+    # The last node does not come back: two ranks go on.
+    stopped("fewer")
+    os.environ["TERRAMILL_NODE_NAMES"] = "n0,n1"
+    require("step 6 was taken" in resumed("fewer", ranks=2), "fewer nodes restore what more wrote")
+    runs.require_same_end("fewer", "resumed by fewer nodes")
+    del os.environ["TERRAMILL_NODE_NAMES"]
+
+
+def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        runs = Runs(pathlib.Path(scratch))
+        for test in (saving_behind, failing_writes, policy_and_commands, automatic_interval, node_local):
+            test(runs)
+            print(test.__name__, flush=True)
+        left = [path for path in pathlib.Path(scratch).rglob("*") if path.name.endswith((".tmp", ".old"))
+                and path.name not in (".step-00000006.tmp", ".step-00000012.tmp")]
+        require(not left, f"nothing temporary is left: {left}")
+
+
+if __name__ == "__main__":
+    main()
