@@ -39,6 +39,10 @@ int tile_show(const Context& context, const std::vector<std::string>& arguments)
 int sample(const Context& context, const std::vector<std::string>& arguments);
 int pretrain(const Context& context, const std::vector<std::string>& arguments);
 int status(const Context& context, const std::vector<std::string>& arguments);
+int checkpoint_list(const Context& context, const std::vector<std::string>& arguments);
+int checkpoint_verify(const Context& context, const std::vector<std::string>& arguments);
+int checkpoint_show(const Context& context, const std::vector<std::string>& arguments);
+int checkpoint_prune(const Context& context, const std::vector<std::string>& arguments);
 int embed(const Context& context, const std::vector<std::string>& arguments);
 int show(const Context& context, const std::vector<std::string>& arguments);
 int report(const Context& context, const std::vector<std::string>& arguments);

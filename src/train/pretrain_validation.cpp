@@ -90,7 +90,7 @@ void validate(const PretrainConfig& config) {
   demand(f.hash_every >= 0, "fault.hash_every", "0 or more");
   demand(f.compare_every >= 0, "fault.compare_every", "0 or more");
   fault::parse_steps(f.skip_batches);  // throws for what is none
-  config.checkpoint.every_steps();  // throws for what is none
+  config.checkpoint.every_steps();     // throws for what is none
   demand(config.checkpoint.mtbf > 0, "checkpoint.mtbf", "positive");
   demand(config.checkpoint.keep >= 1, "checkpoint.keep", "at least 1");
   demand(config.checkpoint.local_every >= 1, "checkpoint.local_every", "at least 1");

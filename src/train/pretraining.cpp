@@ -317,9 +317,8 @@ ExitCode Run::go() {
     vote.say(Field::kStop, static_cast<int>(stop_.pending()));
     checkpointing_.want(step_seconds_, vote);
     vote.agree(world_);
-    if (config_.fault.compare_every > 0 &&
-        (due(config_.fault.compare_every) || vote[Field::kSave] != 0 || vote[Field::kSaveLocal] != 0 ||
-         vote[Field::kStop] != 0)) {
+    if (config_.fault.compare_every > 0 && (due(config_.fault.compare_every) || vote[Field::kSave] != 0 ||
+                                            vote[Field::kSaveLocal] != 0 || vote[Field::kStop] != 0)) {
       if (const auto found = session_.corruption()) {
         corrupt(*found);
         continue;
