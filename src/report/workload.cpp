@@ -274,6 +274,10 @@ double bytes_of(const corpus::Schema& schema, const std::vector<std::string>& mo
 
 }  // namespace
 
+std::string product_type(const train::TrainOptions& options) {
+  return options.bfloat16() ? "bfloat16" : options.precision;
+}
+
 Workload count_workload(const train::PretrainConfig& config, const std::string& name, int tile_size) {
   train::validate(config);
   Workload work;
@@ -281,7 +285,7 @@ Workload count_workload(const train::PretrainConfig& config, const std::string& 
   work.name = name;
   work.micro_batch_size = config.train.micro_batch_size;
   work.micro_batches = config.train.micro_batches;
-  work.precision = config.train.precision;
+  work.precision = product_type(config.train);
   work.reduction = config.train.reduction;
   work.gradient_bytes = config.train.reduction_dtype == "bfloat16" ? 2 : 4;
   if (config.train.bucket != "auto") work.bucket_bytes = std::stod(config.train.bucket) * kMebibyte;

@@ -364,11 +364,11 @@ StepResult Session::try_step() {
 
 std::optional<double> total_peak(const Session& session, const PretrainConfig& config) {
   const mpi::Communicator& world = session.mesh().world();
+  const at::ScalarType type = config.train.bfloat16() ? at::kBFloat16 : session.dtype();
   double own = 0;
   world.barrier();  // ranks that share a processor measure at the same time
-  mpi::all_or_none(world, [&] {
-    own = parallel::peak_of(config.train.peak, session.mesh().device(), session.dtype()).value_or(0);
-  });
+  mpi::all_or_none(
+      world, [&] { own = parallel::peak_of(config.train.peak, session.mesh().device(), type).value_or(0); });
   if (world.min(own) == 0) return std::nullopt;
   return world.sum(own);
 }

@@ -13,7 +13,7 @@ namespace terramill::report {
 struct Workload {
   std::string family, name;
   std::int64_t micro_batch_size = 0, micro_batches = 0;  ///< as configured
-  std::string precision, reduction;                      ///< as configured
+  std::string precision, reduction;                      ///< product_type(); as configured
   bool recompute = false;                                ///< as configured: activations are computed again
   std::int64_t checkpoint_every = 0;                     ///< steps; 0: at the end only
   double gradient_bytes = 4;                             ///< of one, between replicas
@@ -35,6 +35,10 @@ struct Workload {
   double tile_bytes = 0;        ///< of the modalities that are read, before compression
   std::int64_t tp_divides = 1;  ///< tp must divide this
 };
+
+/// The type of a configuration's products as points and tables of peaks name it: "float32", "float64" or
+/// "bfloat16".
+std::string product_type(const train::TrainOptions& options);
 
 /// Counts a configuration's work. Every sensor and target of the schema takes part unless the configuration
 /// names some. `tile_size`: pixels; 0: 128 of MP-MAE crops above 64 pixels, else 64, and 264 of TerraFM

@@ -4,6 +4,7 @@
 #include <terramill/core/file.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/progress.hpp>
+#include <terramill/report/workload.hpp>
 #include <terramill/train/measurement.hpp>
 
 namespace terramill::cli {
@@ -63,7 +64,7 @@ ScalingPoint Sweep::planned(const Trial& trial, int repetition) const {
   point.micro_batches = trial.micro_batches;
   point.global_batch = point.micro_batch_size * point.micro_batches;
   point.codec = trial.codec;
-  point.precision = config_.train.precision;
+  point.precision = terramill::report::product_type(config_.train);
   point.reduction = config_.train.reduction;
   point.checkpointing = config_.train.activation_checkpointing;
   point.repetition = repetition;

@@ -51,6 +51,13 @@ TEST(Workload, CountsTheParametersThatTerrafmHas) {
   }
 }
 
+TEST(Workload, NamesThePrecisionAsPeaksAndPointsDo) {
+  train::PretrainConfig config = small_terrafm();
+  EXPECT_EQ(count_workload(config, "small").precision, "float32");
+  config.train.precision = "bf16";
+  EXPECT_EQ(count_workload(config, "small").precision, "bfloat16");
+}
+
 TEST(Workload, CountsTheParametersThatMpmaeHas) {
   for (const bool original_stem : {false, true}) {
     train::PretrainConfig config = train::defaults_of("mpmae");
