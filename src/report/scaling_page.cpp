@@ -1,8 +1,8 @@
 #include "page.hpp"
 #include "svg.hpp"
 
+#include <terramill/parallel/data_sheet.hpp>
 #include <terramill/report/bar_chart.hpp>
-#include <terramill/report/devices.hpp>
 #include <terramill/report/line_chart.hpp>
 #include <terramill/report/scaling_page.hpp>
 
@@ -153,8 +153,8 @@ void add_mfu(Page& page, const ScalingReport& report) {
   else
     page.add("<p>No point tells both its operations per image and a device of known peak.</p>\n");
   std::string devices;
-  for (const DevicePeaks& device : known_devices()) {
-    const auto peak = [](double value) { return value > 0 ? readable(value / 1e12) : std::string("–"); };
+  for (const parallel::DataSheet& device : parallel::data_sheets()) {
+    const auto peak = [](double value) { return value > 0 ? readable(value) : std::string("–"); };
     devices += "<tr><th scope=\"row\">" + escape_markup(device.name) + "</th><td class=\"n\">" +
                peak(device.bfloat16) + "</td><td class=\"n\">" + peak(device.tfloat32) +
                "</td><td class=\"n\">" + peak(device.float32) + "</td><td>" + escape_markup(device.source) +

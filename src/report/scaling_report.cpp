@@ -1,4 +1,4 @@
-#include <terramill/report/devices.hpp>
+#include <terramill/parallel/data_sheet.hpp>
 #include <terramill/report/scaling_page.hpp>
 
 namespace terramill::report {
@@ -65,7 +65,8 @@ ScalingReport make_scaling_report(const ScalingPoints& points, const FitOptions&
 std::optional<double> mfu_of(const MeasuredLayout& layout) {
   if (layout.mfu) return layout.mfu;
   const ScalingPoint& point = layout.point;
-  const auto peak = point.peak_flops ? point.peak_flops : device_peak(point.device, point.precision);
+  const auto peak =
+      point.peak_flops ? point.peak_flops : parallel::data_sheet_peak(point.device, point.precision);
   if (!peak || *peak <= 0 || point.flops_per_image <= 0) return std::nullopt;
   return point.flops_per_image * layout.images_per_second / (static_cast<double>(point.ranks) * *peak);
 }

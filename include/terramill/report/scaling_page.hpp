@@ -20,7 +20,8 @@ struct ScalingReport {
 ScalingReport make_scaling_report(const ScalingPoints& points, const FitOptions& options);
 
 /// Share of the device's peak that the model's operations reach: as recorded, or from the operations per
-/// image and the recorded or published peak (devices.hpp). Nothing where one of them is not known.
+/// image and the recorded or published peak (parallel/data_sheet.hpp). Nothing where one of them is not
+/// known.
 std::optional<double> mfu_of(const MeasuredLayout& layout);
 
 /// What `report --json` prints of a sweep: layouts, fit (null without), remarks. Times in seconds.
