@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/shared_scratch.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/mpi/communicator.hpp>
 #include <terramill/parallel/gradient_buffer.hpp>
@@ -11,7 +13,6 @@
 #include <vector>
 
 #include <torch/torch.h>
-#include <unistd.h>
 
 namespace terramill::testing {
 
@@ -34,28 +35,6 @@ inline std::vector<parallel::NamedTensor> invented_state(std::int64_t seed) {
           {"flags", numbers({17}).gt(0)},
           {"turned", numbers({5, 6}).t()}};
 }
-
-/// A directory of the job, made by rank 0, known to all, removed at the end. Collective.
-class SharedScratch {
- public:
-  explicit SharedScratch(const mpi::Communicator& comm) : comm_(comm) {
-    std::string name = (std::filesystem::temp_directory_path() / "terramill-checkpoint-XXXXXX").string();
-    if (comm.rank() == 0 && ::mkdtemp(name.data()) == nullptr) throw Error("mkdtemp failed");
-    path_ = comm.broadcast(name);
-  }
-  ~SharedScratch() {
-    comm_.barrier();
-    std::error_code ignored;
-    if (comm_.rank() == 0) std::filesystem::remove_all(path_, ignored);
-  }
-  SharedScratch(const SharedScratch&) = delete;
-  SharedScratch& operator=(const SharedScratch&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  const mpi::Communicator& comm_;
-  std::filesystem::path path_;
-};
 
 inline void flip_byte(const std::filesystem::path& path, std::uint64_t position) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);

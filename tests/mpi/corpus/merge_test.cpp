@@ -1,3 +1,5 @@
+#include "support/shared_scratch.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/corpus/build.hpp>
@@ -14,7 +16,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace terramill::corpus {
 namespace {
@@ -22,18 +23,6 @@ namespace {
 /// Tiny labelled corpora of one radar raster per tile; the folder a tile lies in is its label.
 class MergeCorpora : public testing::Test {
  protected:
-  MergeCorpora() {
-    const auto own = std::filesystem::temp_directory_path() / ("terramill-merge-" + std::to_string(getpid()));
-    scratch_ = world_.broadcast(own.string());
-    if (world_.rank() == 0) std::filesystem::create_directories(scratch_);
-    world_.barrier();
-  }
-  ~MergeCorpora() override {
-    world_.barrier();
-    std::error_code ignored;
-    if (world_.rank() == 0) std::filesystem::remove_all(scratch_, ignored);
-  }
-
   std::filesystem::path labelled(const std::string& name, const std::string& classes,
                                  const std::vector<std::pair<std::string, std::string>>& tiles,
                                  const std::string& rules = "") {
@@ -71,7 +60,7 @@ class MergeCorpora : public testing::Test {
   }
 
   mpi::Communicator world_ = mpi::Communicator::world();
-  std::filesystem::path scratch_;
+  const testing::SharedScratch scratch_{world_};
 };
 
 TEST_F(MergeCorpora, LabelsFollowTheirNames) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/shared_scratch.hpp"
+
 #include <terramill/core/hash.hpp>
 #include <terramill/corpus/build.hpp>
 #include <terramill/mpi/communicator.hpp>
@@ -10,7 +12,6 @@
 #include <string>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace terramill::corpus {
 
@@ -29,17 +30,6 @@ class RawCorpusTest : public testing::Test {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(raw_folder())) GTEST_SKIP() << "the shared data is not at " << raw_folder();
-    const auto own =
-        std::filesystem::temp_directory_path() / ("terramill-corpus-" + std::to_string(getpid()));
-    scratch_ = world_.broadcast(own.string());
-    if (world_.rank() == 0) std::filesystem::create_directories(scratch_);
-    world_.barrier();
-  }
-  void TearDown() override {
-    world_.barrier();
-    std::error_code ignored;
-    if (world_.rank() == 0) std::filesystem::remove_all(scratch_, ignored);
-    world_.barrier();
   }
 
   BuildOptions options(const std::string& name, std::uint64_t shard_tiles = 8) const {
@@ -64,7 +54,7 @@ class RawCorpusTest : public testing::Test {
   }
 
   mpi::Communicator world_ = mpi::Communicator::world();
-  std::filesystem::path scratch_;
+  const testing::SharedScratch scratch_{world_};
 };
 
 }  // namespace terramill::corpus

@@ -1,3 +1,5 @@
+#include "support/shared_scratch.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
@@ -13,7 +15,6 @@
 #include <string>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace terramill::corpus {
 namespace {
@@ -23,18 +24,6 @@ namespace fs = std::filesystem;
 /// A folder that all ranks share, removed at the end.
 class SynthTest : public testing::Test {
  protected:
-  SynthTest() : world_(mpi::Communicator::world()), alone_(mpi::Communicator::self()) {
-    const std::string name = "terramill-synth-" + std::to_string(getpid());
-    scratch_ = fs::temp_directory_path() / world_.broadcast(name);
-    if (world_.rank() == 0) fs::create_directories(scratch_);
-    world_.barrier();
-  }
-  ~SynthTest() override {
-    world_.barrier();
-    std::error_code ignored;
-    if (world_.rank() == 0) fs::remove_all(scratch_, ignored);
-  }
-
   SynthOptions options(const std::string& folder, std::uint64_t tiles, int threads) const {
     SynthOptions made;
     made.world.seed = 21;
@@ -45,8 +34,8 @@ class SynthTest : public testing::Test {
   }
   bool first() const { return world_.rank() == 0; }
 
-  mpi::Communicator world_, alone_;
-  fs::path scratch_;
+  mpi::Communicator world_ = mpi::Communicator::world(), alone_ = mpi::Communicator::self();
+  const testing::SharedScratch scratch_{world_};
 };
 
 /// Hash of every file below a folder, by relative name.

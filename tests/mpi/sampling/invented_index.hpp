@@ -1,42 +1,19 @@
 #pragma once
 
+#include "support/shared_scratch.hpp"
+
 #include <terramill/core/philox.hpp>
 #include <terramill/corpus/index.hpp>
 #include <terramill/corpus/manifest.hpp>
-#include <terramill/mpi/communicator.hpp>
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 namespace terramill::sampling {
 
-/// A folder that all ranks share, made by rank 0 and removed by it.
-class SharedScratch {
- public:
-  explicit SharedScratch(const mpi::Communicator& comm) : comm_(comm) {
-    const auto own =
-        std::filesystem::temp_directory_path() / ("terramill-sampling-" + std::to_string(getpid()));
-    path_ = comm.broadcast(own.string());
-    if (comm.rank() == 0) std::filesystem::create_directories(path_);
-    comm.barrier();
-  }
-  ~SharedScratch() {
-    comm_.barrier();
-    std::error_code ignored;
-    if (comm_.rank() == 0) std::filesystem::remove_all(path_, ignored);
-  }
-  SharedScratch(const SharedScratch&) = delete;
-  SharedScratch& operator=(const SharedScratch&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  const mpi::Communicator& comm_;
-  std::filesystem::path path_;
-};
+using testing::SharedScratch;
 
 /// `count` tiles in shards of `per_shard`: classes 1 … 4 with frequencies falling by thirds, every fifth tile
 /// of the test split, every seventh without Sentinel-1.

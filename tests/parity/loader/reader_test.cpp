@@ -1,6 +1,8 @@
 // The loader against what MMEarth's own Dataset returns for the same tiles (reader_expected*.safetensors),
 // over a corpus built from the same raw folder with --compat reference. Every value is compared for equality.
 
+#include "support/scratch.hpp"
+
 #include <terramill/checkpoint/safetensors.hpp>
 #include <terramill/core/json.hpp>
 #include <terramill/corpus/build.hpp>
@@ -11,11 +13,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace terramill::loader {
 namespace {
@@ -53,24 +55,19 @@ class ReferenceReader : public testing::Test {
   static void SetUpTestSuite() {
     official_ = shared() / "data" / "mmearth" / "official";
     if (!fs::exists(official_ / "reader_expected.json")) return;
-    std::string name = (fs::temp_directory_path() / "terramill-parity-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
+    scratch_ = std::make_unique<testing::Scratch>();
     corpus::BuildOptions options;
     options.source.kind = "mmearth-tiles";
     options.source.input = shared() / "data" / "mmearth" / "raw" / "data_tiny_v001_64";
     options.source.tile_size = 64;
     options.source.reference = true;
-    options.output = folder_ / "corpus";
+    options.output = *scratch_ / "corpus";
     options.threads = 1;
     corpus::build(mpi::Communicator::world(), options);
   }
-  static void TearDownTestSuite() {
-    std::error_code ignored;
-    if (!folder_.empty()) fs::remove_all(folder_, ignored);
-  }
+  static void TearDownTestSuite() { scratch_.reset(); }
   void SetUp() override {
-    if (folder_.empty()) GTEST_SKIP() << "no shared data at " << official_;
+    if (!scratch_) GTEST_SKIP() << "no shared data at " << official_;
   }
 
   /// Compares every expected tensor that `file` has; returns how many.
@@ -79,8 +76,8 @@ class ReferenceReader : public testing::Test {
     LoaderOptions options;
     options.nodata_mode = mode;
     options.statistics = official_ / "data_tiny_v001_64" / "data_tiny_v001_64_band_stats.json";
-    Loader loader(folder_ / "corpus", reference_requests(), options);
-    const corpus::IndexReader index(folder_ / "corpus" / corpus::kIndexFile);
+    Loader loader(*scratch_ / "corpus", reference_requests(), options);
+    const corpus::IndexReader index(*scratch_ / "corpus" / corpus::kIndexFile);
     int compared = 0;
     for (const Json& sample : expected.at("samples")) {
       const std::vector<std::uint64_t> rows = {sample.at("h5_row").get<std::uint64_t>()};
@@ -128,7 +125,8 @@ class ReferenceReader : public testing::Test {
     EXPECT_EQ(different, 0u) << name;
   }
 
-  static inline fs::path official_, folder_;
+  static inline fs::path official_;
+  static inline std::unique_ptr<testing::Scratch> scratch_;
 };
 
 TEST_F(ReferenceReader, HeadIsModeV1ValueForValue) {

@@ -1,3 +1,6 @@
+#include "support/error_text.hpp"
+#include "support/scratch.hpp"
+
 #include <terramill/checkpoint/safetensors.hpp>
 #include <terramill/checkpoint/tensors.hpp>
 #include <terramill/core/error.hpp>
@@ -10,7 +13,6 @@
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
-#include <unit/core/scratch.hpp>
 
 namespace terramill::checkpoint {
 namespace {

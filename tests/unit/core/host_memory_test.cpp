@@ -1,3 +1,5 @@
+#include "support/scratch.hpp"
+
 #include <terramill/core/host_memory.hpp>
 
 #include <cstdlib>
@@ -6,7 +8,6 @@
 #include <string>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace terramill {
 namespace {
@@ -16,29 +17,25 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kMebi = 1 << 20;
 
 /// A root directory with 1000 MiB, of which 600 are available, in control group /job/step.
-class HostMemoryTest : public ::testing::Test {
+class HostMemoryTest : public testing::ScratchTest {
  protected:
-  HostMemoryTest()
-      : root(fs::temp_directory_path() / ("terramill_host_memory_" + std::to_string(::getpid()))) {
+  HostMemoryTest() {
     for (const char* name : {"SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"})
       ::unsetenv(name);
     write("proc/meminfo", "MemTotal: 1024000 kB\nMemFree: 1000 kB\nMemAvailable: 614400 kB\n");
     write("proc/self/cgroup", "4:cpu,memory:/job/step\n0::/job/step\n");
   }
-  ~HostMemoryTest() override { fs::remove_all(root); }
 
   void write(const std::string& name, const std::string& text) const {
-    fs::create_directories((root / name).parent_path());
-    std::ofstream(root / name) << text;
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name) << text;
   }
   void expect(std::int64_t limit, std::int64_t available, const std::string& by) const {
-    const HostMemory memory = host_memory(root);
+    const HostMemory memory = host_memory(folder_);
     EXPECT_EQ(memory.limit, limit * kMebi);
     EXPECT_EQ(memory.available, available * kMebi);
     EXPECT_EQ(memory.limited_by, by);
   }
-
-  fs::path root;
 };
 
 TEST_F(HostMemoryTest, IsTheNodesWhereNothingLimitsIt) {

@@ -1,4 +1,5 @@
-#include "scratch.hpp"
+#include "support/error_text.hpp"
+#include "support/scratch.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>

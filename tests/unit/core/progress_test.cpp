@@ -1,4 +1,4 @@
-#include "scratch.hpp"
+#include "support/error_text.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/progress.hpp>

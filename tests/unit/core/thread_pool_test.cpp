@@ -1,5 +1,3 @@
-#include "scratch.hpp"
-
 #include <terramill/core/error.hpp>
 #include <terramill/core/thread_pool.hpp>
 
@@ -7,6 +5,8 @@
 #include <latch>
 #include <stdexcept>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace terramill {
 namespace {

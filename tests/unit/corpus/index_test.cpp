@@ -1,5 +1,5 @@
 #include "invented_tile.hpp"
-#include "unit/core/scratch.hpp"
+#include "support/scratch.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>

@@ -1,5 +1,6 @@
 #include "invented_tile.hpp"
-#include "unit/core/scratch.hpp"
+#include "support/error_text.hpp"
+#include "support/scratch.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>

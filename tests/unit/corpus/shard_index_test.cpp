@@ -1,4 +1,4 @@
-#include "unit/core/scratch.hpp"
+#include "support/scratch.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/scratch.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/corpus/source.hpp>
 #include <terramill/geo/image.hpp>
@@ -15,21 +17,12 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace terramill::corpus {
 
 /// A test of a source with an empty folder of its own, removed afterwards.
-class SourceTest : public testing::Test {
+class SourceTest : public testing::ScratchTest {
  protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              ("terramill-" + std::string(info->name()) + "-" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   static std::filesystem::path source_root() {
     const char* source = std::getenv("TERRAMILL_SOURCE_DIR");
     return source != nullptr ? source : ".";
@@ -91,8 +84,6 @@ class SourceTest : public testing::Test {
     ADD_FAILURE() << "no error";
     return "";
   }
-
-  std::filesystem::path folder_;
 };
 
 }  // namespace terramill::corpus

@@ -1,3 +1,5 @@
+#include "support/scratch.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/corpus/index.hpp>
@@ -6,13 +8,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
-#include <unistd.h>
 
 namespace terramill::eval {
 namespace {
@@ -23,28 +23,23 @@ using corpus::Split;
 class IndexFolder {
  public:
   IndexFolder(std::size_t tiles, const std::function<void(std::size_t, corpus::TileRecord&)>& fill) {
-    std::string name = (std::filesystem::temp_directory_path() / "terramill-labels-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
     std::vector<corpus::TileRecord> records(tiles);
     for (std::size_t i = 0; i < tiles; ++i) {
       records[i].tile_id = "tile-" + std::to_string(i);
       records[i].row = static_cast<std::uint32_t>(i);
       fill(i, records[i]);
     }
-    corpus::IndexWriter index(path_ / corpus::kIndexFile, tiles, 16, 4);
+    corpus::IndexWriter index(scratch_ / corpus::kIndexFile, tiles, 16, 4);
     index.append(records);
     index.finish();
     manifest_.label_names = {"water", "forest", "town"};
   }
-  ~IndexFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+  LabelledTiles read(const LabelOptions& options) const {
+    return read_labels(scratch_.path(), manifest_, options);
   }
-  LabelledTiles read(const LabelOptions& options) const { return read_labels(path_, manifest_, options); }
 
  private:
-  std::filesystem::path path_;
+  testing::Scratch scratch_;
   corpus::Manifest manifest_;
 };
 

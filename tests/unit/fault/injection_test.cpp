@@ -1,3 +1,5 @@
+#include "support/scratch.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
@@ -9,29 +11,11 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace terramill::fault {
 namespace {
 
-namespace fs = std::filesystem;
-
-class Scratch {
- public:
-  Scratch() : path_(fs::temp_directory_path() / ("terramill-fault-" + std::to_string(::getpid()))) {
-    fs::create_directories(path_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+using testing::Scratch;
 
 TEST(Injection, TextSurvivesParsing) {
   const std::string text =

@@ -1,4 +1,4 @@
-#include "scratch.hpp"
+#include "support/scratch.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
@@ -12,7 +12,7 @@
 namespace terramill::geo {
 namespace {
 
-class Images : public ScratchTest {};
+class Images : public testing::ScratchTest {};
 
 TEST_F(Images, PngHoldsThePixelsAndRepeatsItsBytes) {
   const std::vector<std::uint8_t> pixels{255, 0, 0, 0, 255, 0, 0, 0, 255, 1, 2, 3, 4, 5, 6, 7, 8, 9};

@@ -1,4 +1,4 @@
-#include "scratch.hpp"
+#include "support/scratch.hpp"
 
 #include <terramill/geo/image.hpp>
 #include <terramill/geo/raster.hpp>
@@ -24,7 +24,7 @@ std::vector<T> ramp(std::size_t count) {
   return values;
 }
 
-class Rasters : public ScratchTest {};
+class Rasters : public testing::ScratchTest {};
 
 template <typename T>
 void expect_round_trip(const std::filesystem::path& path) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/scratch.hpp"
+
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/philox.hpp>
@@ -18,8 +20,6 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 namespace terramill::loader {
 
 /// A corpus of invented tiles of 16 x 16 pixels (schema mmearth) in shards of six, in a folder of its own.
@@ -30,10 +30,7 @@ class SmallCorpus {
 
   explicit SmallCorpus(std::uint64_t tiles, corpus::Codec codec = corpus::Codec::kDeflate)
       : schema_(std::make_shared<corpus::Schema>(corpus::mmearth_schema(kSize))) {
-    std::string name = (std::filesystem::temp_directory_path() / "terramill-loader-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-    std::filesystem::create_directory(path_ / "shards");
+    std::filesystem::create_directory(scratch_ / "shards");
     corpus::Manifest manifest;
     manifest.schema = *schema_;
     manifest.codec = codec;
@@ -45,30 +42,23 @@ class SmallCorpus {
     corpus::Statistics statistics(*schema_);
     for (std::uint64_t first = 0; first < tiles; first += kShardTiles) {
       const std::uint64_t shard = manifest.shards.size();
-      corpus::ShardWriter writer(corpus::shard_path(path_, shard), schema_, codec, kShardTiles);
+      corpus::ShardWriter writer(corpus::shard_path(scratch_.path(), shard), schema_, codec, kShardTiles);
       for (std::uint64_t i = first; i < std::min(tiles, first + kShardTiles); ++i) {
         tiles_.push_back(invent(i));
         statistics.add(tiles_.back());
         writer.append(encoder.encode(tiles_.back()));
       }
-      manifest.shards.push_back(writer.finish(corpus::shard_index_path(path_, shard)));
+      manifest.shards.push_back(writer.finish(corpus::shard_index_path(scratch_.path(), shard)));
     }
     std::vector<corpus::TileRecord> records;
     for (const auto& tile : tiles_) records.push_back(tile.record);
-    corpus::IndexWriter index(path_ / corpus::kIndexFile, tiles, 16, 4);
+    corpus::IndexWriter index(scratch_ / corpus::kIndexFile, tiles, 16, 4);
     index.append(records);
     index.finish();
-    write_file_durably(path_ / corpus::kStatisticsFile, dump_json(statistics.to_json()));
-    write_file_durably(path_ / corpus::kManifestFile, corpus::to_text(manifest));
+    write_file_durably(scratch_ / corpus::kStatisticsFile, dump_json(statistics.to_json()));
+    write_file_durably(scratch_ / corpus::kManifestFile, corpus::to_text(manifest));
   }
-  ~SmallCorpus() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  SmallCorpus(const SmallCorpus&) = delete;
-  SmallCorpus& operator=(const SmallCorpus&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return scratch_.path(); }
   const corpus::Schema& schema() const { return *schema_; }
   const std::vector<corpus::Tile>& tiles() const { return tiles_; }
 
@@ -94,9 +84,9 @@ class SmallCorpus {
   /// Flips one bit in the stored bytes of a tile's modality.
   void flip(std::uint64_t tile, const std::string& modality) const {
     const auto& record = tiles_.at(tile).record;
-    const auto chunks = corpus::ShardIndex::read(corpus::shard_index_path(path_, record.shard));
+    const auto chunks = corpus::ShardIndex::read(corpus::shard_index_path(scratch_.path(), record.shard));
     const auto at = chunks.at(record.row, static_cast<std::uint32_t>(schema_->index_of(modality)));
-    const auto path = corpus::shard_path(path_, record.shard);
+    const auto path = corpus::shard_path(scratch_.path(), record.shard);
     auto bytes = read_bytes(path);
     bytes.at(at.offset + at.size / 2) ^= std::byte{4};
     auto file = FileDescriptor::create(path);
@@ -141,7 +131,7 @@ class SmallCorpus {
   }
 
   std::shared_ptr<const corpus::Schema> schema_;
-  std::filesystem::path path_;
+  testing::Scratch scratch_;
   std::vector<corpus::Tile> tiles_;
 };
 

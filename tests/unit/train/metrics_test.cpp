@@ -1,3 +1,5 @@
+#include "support/scratch.hpp"
+
 #include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/train/metrics.hpp>
@@ -10,17 +12,9 @@
 namespace terramill::train {
 namespace {
 
-class Metrics : public testing::Test {
+class Metrics : public testing::ScratchTest {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "terramill-metrics-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    run_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(run_); }
-  std::string lines() const { return read_text(run_ / "metrics.jsonl"); }
-
-  std::filesystem::path run_;
+  std::string lines() const { return read_text(folder_ / "metrics.jsonl"); }
 };
 
 // The check value of the CRC catalogue for CRC-32C (iSCSI).
@@ -29,13 +23,13 @@ TEST(Crc32c, AgreesWithThePublishedCheckValue) { EXPECT_EQ(crc32c("123456789"), 
 TEST_F(Metrics, AResumedRunReadsAsIfUndisturbed) {
   const Scalars values{{"loss", 1.5}};
   {
-    MetricsWriter writer(run_, 1);
+    MetricsWriter writer(folder_, 1);
     for (int step = 1; step <= 4; ++step) writer.write("train", step, values);
   }
   const std::string undisturbed = lines();
   // Killed after step 4 in the middle of a line; the newest checkpoint is of step 2.
-  std::ofstream(run_ / "metrics.jsonl", std::ios::app) << R"({"kind": "train", "st)";
-  MetricsWriter writer(run_, 3);
+  std::ofstream(folder_ / "metrics.jsonl", std::ios::app) << R"({"kind": "train", "st)";
+  MetricsWriter writer(folder_, 3);
   writer.write("train", 3, values);
   writer.write("train", 4, values);
   EXPECT_EQ(lines(), undisturbed);
@@ -45,7 +39,7 @@ TEST_F(Metrics, LinesWaitWhileTheDiskIsFull) {
   static bool full;
   full = false;
   const Scalars values{{"loss", 1.5}};
-  MetricsWriter writer(run_, 1);
+  MetricsWriter writer(folder_, 1);
   fault_points::set_hooks(
       [](fault_points::FileEvent, const std::filesystem::path&) { return full ? ENOSPC : 0; }, nullptr);
   writer.write("train", 1, values);
