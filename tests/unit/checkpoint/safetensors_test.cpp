@@ -54,6 +54,7 @@ TEST(Safetensors, EveryTypeShapeAndNameComesBack) {
     const at::Tensor back = read_tensor(file, name);
     EXPECT_EQ(back.scalar_type(), tensor.scalar_type()) << name;
     EXPECT_EQ(back.sizes(), tensor.sizes()) << name;
+    if (back.numel() == 0) continue;  // holds no pointer that memcmp takes
     EXPECT_EQ(std::memcmp(back.data_ptr(), tensor.contiguous().data_ptr(), back.nbytes()), 0) << name;
   }
 }
