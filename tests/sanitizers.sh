@@ -24,7 +24,7 @@ esac
 source jobs/env.sh
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:detect_stack_use_after_return=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/thread.supp:ignore_noninstrumented_modules=1:halt_on_error=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/thread.supp:halt_on_error=1}
 
 # Optimised for size of the build rather than for debugging: -g1 still gives every stack its lines.
 cmake --preset "$preset" -DTERRAMILL_TORCH_DIR="$TERRAMILL_TORCH_DIR" \
@@ -33,8 +33,8 @@ if [[ $kind == address ]]; then
   ninja -C build/asan
   [[ $# -gt 0 ]] || set -- -LE "slow|cluster|bench"
 else
-  targets=(core_test corpus_source_test corpus_format_test corpus_build_test corpus_layout_test corpus_merge_test
-           loader_unit_test unit_checkpoint mpi_parallel mpi_checkpoint)
+  targets=(core_test mpi_mpi corpus_source_test corpus_format_test corpus_build_test corpus_layout_test corpus_merge_test
+           corpus_synth_mpi_test loader_unit_test loader_mpi_test unit_checkpoint mpi_parallel mpi_checkpoint)
   ninja -C build/tsan "${targets[@]}"
   [[ $# -gt 0 ]] || set -- -R "^($(IFS='|' && echo "${targets[*]}"))[.]"
 fi
