@@ -317,8 +317,11 @@ ExitCode Run::go() {
     vote.say(Field::kStop, static_cast<int>(stop_.pending()));
     checkpointing_.want(step_seconds_, vote);
     vote.agree(world_);
-    if (config_.fault.compare_every > 0 && (due(config_.fault.compare_every) || vote[Field::kSave] != 0 ||
-                                            vote[Field::kSaveLocal] != 0 || vote[Field::kStop] != 0)) {
+    const bool keeps = vote[Field::kSave] != 0 || vote[Field::kSaveLocal] != 0 || vote[Field::kStop] != 0 ||
+                       state_.step == last;
+    const FaultOptions& checks = config_.fault;
+    if ((checks.compare_every > 0 && (keeps || due(checks.compare_every))) ||
+        (checks.hash_every > 0 && keeps)) {
       if (const auto found = session_.corruption()) {
         corrupt(*found);
         continue;

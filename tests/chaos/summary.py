@@ -42,8 +42,8 @@ FOUND = """
 ## What it found
 
 - `fault.hash_every` alone, without `fault.compare_every`, checked a rank's state before the next update but not before a
-  checkpoint: a bit that flipped in the step before one got into it, and the roll-back went there (seed 12, run 6). Give
-  both options.
+  checkpoint: a bit that flipped in the step before one got into it, and the roll-back went there (seed 12, run 6). Now
+  either option checks before each checkpoint.
 """
 
 
