@@ -29,7 +29,8 @@ HEAD = """# Chaos
 
 Made by `tests/chaos/run.sh`, which draws kinds, moments and ranks of faults from a seed, hits supervised runs and builds
 with them, and compares every end with an undisturbed one, bit by bit: all tensors and the curve of losses, or every file
-of the corpus. The campaign is resumable; this is the sum of its sessions.
+of the corpus. The campaign is resumable; this is the sum of its sessions, of which the first ran before faults could be
+injected and before checkpoints were written behind the steps.
 
 **{faults} faults in {runs} runs, {attempts} starts of the ranks: every end bit-identical, no process left behind.**
 

@@ -12,7 +12,8 @@ compared bit by bit, all tensors and the curve of losses or every file of the co
 - *back after*: seconds from the fault to the first new step, or shard.
 
 All nodes shared two cores that other work kept busy, so seconds tell the order of magnitude. Slurm was told to take a
-silent node for lost after 20 s (`SlurmdTimeout`; clusters have 300).
+silent node for lost after 20 s (`SlurmdTimeout`; clusters have 300). The rows of node-local checkpoints, and those of both
+models with no space or I/O errors, were measured with checkpoints written behind the steps, the others before.
 
 | fault | work | detected in | lost | back after | end |
 |---|---|---|---|---|---|
