@@ -7,8 +7,8 @@
 #define FUSE_USE_VERSION 31
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>

@@ -31,8 +31,8 @@ Finding check_layout(const mpi::Communicator& world);
 /// The memory of every node, and each rank's share of the smallest. Collective.
 Finding check_memory(const mpi::Communicator& world);
 
-/// Exchanges messages between every two ranks, which hangs where one does not reach the other: whoever calls it
-/// sets a time limit. Collective.
+/// Exchanges messages between every two ranks, which hangs where one does not reach the other: whoever calls
+/// it sets a time limit. Collective.
 Finding check_ping(const mpi::Communicator& world);
 
 /// What a file system gives to all ranks at once, each with `bytes` of its own in a folder of its own under
