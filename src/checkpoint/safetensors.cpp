@@ -1,5 +1,6 @@
 #include <terramill/checkpoint/safetensors.hpp>
 #include <terramill/core/error.hpp>
+#include <terramill/core/hash.hpp>
 #include <terramill/core/json.hpp>
 
 #include <algorithm>
@@ -19,6 +20,8 @@ static_assert(std::endian::native == std::endian::little, "safetensors values ar
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::uint64_t kHeaderAlignment = 8;
+constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;   ///< hashed and written while the cache has it
+constexpr std::uint64_t kSendOn = std::uint64_t{8} << 20;  ///< what the disk is given at a time
 constexpr const char* kMetadataKey = "__metadata__";
 
 struct DtypeRow {
@@ -208,8 +211,8 @@ void SafetensorsReader::read_into(const TensorInfo& tensor, std::uint64_t begin,
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
-                                     const Metadata& metadata)
-    : path_(path), temporary_(temporary_name(path)) {
+                                     const Metadata& metadata, bool durable)
+    : path_(path), temporary_(temporary_name(path)), durable_(durable) {
   std::ranges::stable_sort(tensors, std::greater<>{},
                            [](const TensorSpec& spec) { return size_of(spec.dtype); });
   Json header = Json::object();
@@ -230,16 +233,17 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vec
   }
   std::string text = header.dump();
   text.append((kHeaderAlignment - text.size() % kHeaderAlignment) % kHeaderAlignment, ' ');
-  for (TensorInfo& tensor : tensors_) {
-    tensor.offset += kLengthBytes + text.size();
-  }
+  const std::uint64_t length = text.size();
+  text.insert(0, reinterpret_cast<const char*>(&length), kLengthBytes);
+  header_size_ = text.size();
+  header_hash_ = xxh3(text);
+  file_size_ = header_size_ + end;
+  for (TensorInfo& tensor : tensors_) tensor.offset += header_size_;
   written_.resize(tensors_.size());
-  file_size_ = kLengthBytes + text.size() + end;
 
   file_ = FileDescriptor::create(temporary_);
-  const std::uint64_t length = text.size();
-  file_.write_at(0, std::as_bytes(std::span(&length, 1)));
-  file_.write_at(kLengthBytes, std::as_bytes(std::span(text)));
+  file_.write_at(0, std::as_bytes(std::span(text)));
+  unsynced_end_ = header_size_;
 }
 
 SafetensorsWriter::~SafetensorsWriter() {
@@ -249,7 +253,7 @@ SafetensorsWriter::~SafetensorsWriter() {
   }
 }
 
-void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> bytes) {
+SafetensorsWriter::Written SafetensorsWriter::write(std::string_view name, std::span<const std::byte> bytes) {
   const ErrorContext context{"write safetensors", path_.string() + ", tensor " + std::string(name), ""};
   const auto found = by_name_.find(name);
   if (found == by_name_.end()) {
@@ -259,11 +263,26 @@ void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> 
   if (bytes.size() != tensor.bytes || written_[found->second]) {
     throw FormatError("the tensor has another size than announced, or was written before", context);
   }
-  file_.write_at(tensor.offset, bytes);
+  Xxh3 hash;
+  for (std::uint64_t at = 0; at < bytes.size(); at += kBlock) {
+    const auto block = bytes.subspan(at, std::min<std::uint64_t>(kBlock, bytes.size() - at));
+    hash.update(block);
+    file_.write_at(tensor.offset + at, block);
+    if (durable_) send_on(tensor.offset + at, block.size());
+  }
   written_[found->second] = true;
+  return {tensor.offset, hash.digest()};
 }
 
-void SafetensorsWriter::finish(bool durable) {
+void SafetensorsWriter::send_on(std::uint64_t offset, std::uint64_t size) {
+  if (offset != unsynced_end_) unsynced_begin_ = offset;
+  unsynced_end_ = offset + size;
+  if (unsynced_end_ - unsynced_begin_ < kSendOn) return;
+  file_.begin_sync(unsynced_begin_, unsynced_end_);
+  unsynced_begin_ = unsynced_end_;
+}
+
+void SafetensorsWriter::finish() {
   const auto missing = std::ranges::find(written_, false);
   if (missing != written_.end()) {
     const auto index = static_cast<std::size_t>(missing - written_.begin());
@@ -271,7 +290,7 @@ void SafetensorsWriter::finish(bool durable) {
                       {"write safetensors", path_.string() + ", tensor " + tensors_[index].name, ""});
   }
   file_.close();
-  if (durable) {
+  if (durable_) {
     publish(temporary_, path_);
   } else {
     std::error_code fault;

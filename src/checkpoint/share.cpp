@@ -4,12 +4,10 @@
 
 #include <terramill/checkpoint/safetensors.hpp>
 #include <terramill/checkpoint/tensors.hpp>
-#include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/phase.hpp>
 #include <terramill/core/trace.hpp>
 
-#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -39,14 +37,13 @@ Json write_share(const Snapshot& snapshot, const std::filesystem::path& director
                      values.numel() == count ? global.shape : std::vector<std::int64_t>{values.numel()}});
   }
   SafetensorsWriter writer(path, std::move(specs),
-                           {{"format", "pt"}, {"step", std::to_string(snapshot.step())}});
+                           {{"format", "pt"}, {"step", std::to_string(snapshot.step())}}, durable);
   for (const Snapshot::Part& part : snapshot.parts()) {
-    const std::span<const std::byte> bytes = bytes_of(part.piece.values);
-    writer.write(part.stored_as, bytes);
+    const auto [offset, hash] = writer.write(part.stored_as, bytes_of(part.piece.values));
     share["slices"].push_back({{"tensor", part.tensor},
                                {"file", path.filename().string()},
-                               {"offset", 0},
-                               {"xxh3", to_hex(xxh3(bytes))},
+                               {"offset", offset},
+                               {"xxh3", to_hex(hash)},
                                {"begin", part.piece.begin},
                                {"end", part.piece.begin + part.piece.values.numel()}});
     if (part.piece.dim >= 0) {
@@ -54,21 +51,11 @@ Json write_share(const Snapshot& snapshot, const std::filesystem::path& director
           {"dim", part.piece.dim}, {"begin", part.piece.range.begin}, {"end", part.piece.range.end}};
     }
   }
-  writer.finish(durable);
-
-  const SafetensorsReader reader(path);
-  std::uint64_t header = writer.file_size();
-  for (std::size_t p = 0; p < snapshot.parts().size(); ++p) {
-    const std::uint64_t offset = reader.at(snapshot.parts()[p].stored_as).offset;
-    header = std::min(header, offset);
-    share["slices"][p]["offset"] = offset;
-  }
-  std::vector<std::byte> head(header);
-  FileDescriptor::open_read(path).read_at(0, head);
+  writer.finish();
   share["file"] = {{"name", path.filename().string()},
                    {"bytes", writer.file_size()},
-                   {"header_bytes", header},
-                   {"header_xxh3", to_hex(xxh3(head))}};
+                   {"header_bytes", writer.header_size()},
+                   {"header_xxh3", to_hex(writer.header_hash())}};
   return share;
 }
 

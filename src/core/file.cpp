@@ -170,6 +170,24 @@ void FileDescriptor::write_at(std::uint64_t offset, std::span<const std::byte> b
   });
 }
 
+void FileDescriptor::begin_sync(std::uint64_t begin, std::uint64_t end) noexcept {
+  // A page that is half written would go to the disk twice.
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  begin -= begin % page;
+  end -= end % page;
+  if (begin >= end) return;
+  const int errno_before = errno;
+  static_cast<void>(::sync_file_range(fd_, static_cast<off_t>(begin), static_cast<off_t>(end - begin),
+                                      SYNC_FILE_RANGE_WRITE));
+  errno = errno_before;
+}
+
+void FileDescriptor::begin_read(std::uint64_t begin, std::uint64_t end) const noexcept {
+  if (begin >= end) return;
+  static_cast<void>(
+      ::posix_fadvise(fd_, static_cast<off_t>(begin), static_cast<off_t>(end - begin), POSIX_FADV_WILLNEED));
+}
+
 void FileDescriptor::sync() {
   const Activity activity("sync", path_);
   while (::fsync(fd_) != 0) {

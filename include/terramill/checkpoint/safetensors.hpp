@@ -75,33 +75,45 @@ struct TensorSpec {
 
 /// Writes a safetensors file of which all names, types and shapes are known before. Wider types come first,
 /// so that every tensor is aligned to its element; the header is padded with blanks to eight bytes. The file
-/// appears under its own name only when `finish` has made it durable; without it nothing is left behind.
+/// appears under its own name only when `finish` has published it; without it nothing is left behind.
 class SafetensorsWriter {
  public:
-  /// Creates the temporary file and writes the header. IoError; FormatError for a repeated or reserved name
-  /// or a negative extent.
+  /// Creates the temporary file and writes the header. A durable file is on its way to the disk while it is
+  /// written, and synced by `finish`. IoError; FormatError for a repeated or reserved name or a negative
+  /// extent.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
-                    const Metadata& metadata = {});
+                    const Metadata& metadata = {}, bool durable = true);
   ~SafetensorsWriter();
   SafetensorsWriter(const SafetensorsWriter&) = delete;
   SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
 
   /// Bytes of the finished file.
   std::uint64_t file_size() const noexcept { return file_size_; }
+  /// Bytes before the first tensor, and their xxh3.
+  std::uint64_t header_size() const noexcept { return header_size_; }
+  std::uint64_t header_hash() const noexcept { return header_hash_; }
   /// Writes one tensor, in any order. FormatError for an unknown name, another size, or a tensor written
   /// twice.
-  void write(std::string_view name, std::span<const std::byte> bytes);
-  /// Publishes under the final name, synced where `durable`. FormatError naming a tensor that was not
-  /// written.
-  void finish(bool durable = true);
+  struct Written {
+    std::uint64_t offset = 0;  ///< of its first byte in the file
+    std::uint64_t xxh3 = 0;    ///< of its bytes
+  };
+  Written write(std::string_view name, std::span<const std::byte> bytes);
+  /// Publishes under the final name. FormatError naming a tensor that was not written.
+  void finish();
 
  private:
+  /// Has the disk begin on what was written in one run, as soon as there is enough of it.
+  void send_on(std::uint64_t offset, std::uint64_t size);
+
   std::filesystem::path path_, temporary_;
+  bool durable_;
   FileDescriptor file_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
   std::vector<bool> written_;
-  std::uint64_t file_size_ = 0;
+  std::uint64_t file_size_ = 0, header_size_ = 0, header_hash_ = 0;
+  std::uint64_t unsynced_begin_ = 0, unsynced_end_ = 0;  ///< written one after another, not yet on its way
   bool published_ = false;
 };
 

@@ -34,6 +34,12 @@ class FileDescriptor {
   void read_at(std::uint64_t offset, std::span<std::byte> into) const;
   void write(std::span<const std::byte> bytes);
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// Two hints, by which the disk works while the process still computes. What they leave undone, sync() and
+  /// read_at() do; where the file system knows no such hint, that is everything.
+  ///   begin_sync: write out the pages that begin in [begin, end).
+  ///   begin_read: [begin, end) will be read soon.
+  void begin_sync(std::uint64_t begin, std::uint64_t end) noexcept;
+  void begin_read(std::uint64_t begin, std::uint64_t end) const noexcept;
   void sync();
   /// Closes now, so that a late write error is not lost.
   void close();

@@ -1,8 +1,8 @@
 // What checkpoints cost: an invented state, of which every rank holds a part as with ZeRO-1, saved at once
 // and behind the training, read again, and kept on the nodes' disks with a parity or a copy at a partner.
-// Each rate stands beside the disk's, measured in turn with it by plain writing or reading of as many bytes,
-// so that a noisy machine hits both alike. Each rank plays a node. Prints medians over the rounds of the
-// slowest rank's seconds, and at the end one JSON object.
+// Each rate stands beside the disk's or the memory's, measured in turn with it by plain writing, reading or
+// copying of as many bytes, so that a noisy machine hits both alike. Each rank plays a node. Prints medians
+// over the rounds of the slowest rank's seconds, and at the end one JSON object.
 //
 //     mpirun -n 4 build/release/bin/bench_checkpoint [--bytes 2GiB] [--folder DIR] [--rounds 3]
 
@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -67,6 +68,7 @@ class Bench {
 
   void round() {
     plain_write();
+    plain_copy();
     save_at_once();
     save_behind();
     plain_read();
@@ -112,6 +114,24 @@ class Bench {
       write_blocks(file);
       file.sync();
       file.close();
+    });
+  }
+
+  /// What the stall cannot be below: a copy of as much memory, by all ranks at once.
+  void plain_copy() {
+    std::size_t bytes = 0;
+    for (const checkpoint::StateTensor& tensor : tensors_) {
+      for (const checkpoint::Piece& piece : tensor.pieces) bytes += piece.values.nbytes();
+    }
+    copy_.resize(bytes, std::byte{1});
+    time("memory: copy", [&] {
+      std::size_t at = 0;
+      for (const checkpoint::StateTensor& tensor : tensors_) {
+        for (const checkpoint::Piece& piece : tensor.pieces) {
+          std::memcpy(copy_.data() + at, piece.values.const_data_ptr(), piece.values.nbytes());
+          at += piece.values.nbytes();
+        }
+      }
     });
   }
 
@@ -229,6 +249,7 @@ class Bench {
   fs::path folder_;
   std::size_t share_;
   std::vector<checkpoint::StateTensor> tensors_;
+  std::vector<std::byte> copy_;
   std::vector<std::byte> block_ = std::vector<std::byte>(kBlock);
   std::optional<checkpoint::AsyncWriter> writer_;
   std::map<std::string, std::vector<double>> seconds_;
@@ -243,6 +264,7 @@ void print(const terramill::Json& results) {
     std::printf("%-28s %8.3f s  %8.0f MB/s\n", name.c_str(), value.get<double>(),
                 bytes / value.get<double>() / 1e6);
   std::printf("stall, behind over at once   %8.3f\n", of("save behind: stall") / of("save at once"));
+  std::printf("stall over the memory's copy %8.3f\n", of("save behind: stall") / of("memory: copy"));
   std::printf("save over the disk's rate    %8.3f\n", of("disk: write") / of("save at once"));
   std::printf("restore over the disk's rate %8.3f\n", of("disk: read") / of("restore"));
   const double plain = of("local without parity");

@@ -5,10 +5,15 @@
 #include <terramill/checkpoint/tensors.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
+#include <terramill/core/hash.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <map>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -29,6 +34,10 @@ std::filesystem::path raw_file(const Scratch& scratch, const std::string& header
   out.write(reinterpret_cast<const char*>(&length), sizeof length);
   out << header << std::string(data, 'x');
   return path;
+}
+
+std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
 NamedTensors one_of_each_type() {
@@ -108,6 +117,41 @@ TEST(Safetensors, FileAppearsOnlyWhenFinished) {
   EXPECT_THROW(writer.write("t", bytes), FormatError);
   writer.finish();
   EXPECT_EQ(std::filesystem::file_size(path), writer.file_size());
+}
+
+TEST(Safetensors, TensorsOfManyBlocksAreWhereAndWhatTheWriterSays) {
+  const Scratch scratch;
+  for (const bool durable : {true, false}) {
+    const auto path = scratch / (durable ? "durable.safetensors" : "fleeting.safetensors");
+    // No whole number of blocks or pages; the last first, so that not all is one run of bytes.
+    const std::vector<std::pair<std::string, std::int64_t>> tensors = {
+        {"c", 5'000'011}, {"a", 2'700'001}, {"none", 0}, {"b", 9}};
+    SafetensorsWriter writer(path,
+                             {{"a", Dtype::kF32, {2'700'001}},
+                              {"b", Dtype::kF32, {9}},
+                              {"c", Dtype::kF32, {5'000'011}},
+                              {"none", Dtype::kF32, {0}}},
+                             {}, durable);
+    std::map<std::string, SafetensorsWriter::Written> written;
+    std::map<std::string, at::Tensor> values;
+    for (const auto& [name, count] : tensors) {
+      values[name] = at::rand({count});
+      written[name] = writer.write(name, bytes_of(values[name]));
+    }
+    writer.finish();
+    const auto file = FileDescriptor::open_read(path);
+    EXPECT_EQ(file.size(), writer.file_size());
+    std::vector<std::byte> header(writer.header_size());
+    file.read_at(0, header);
+    EXPECT_EQ(xxh3(header), writer.header_hash());
+    const SafetensorsReader reader(path);
+    for (const auto& [name, where] : written) {
+      EXPECT_EQ(reader.at(name).offset, where.offset) << name;
+      const std::vector<std::byte> bytes = reader.read(name);
+      EXPECT_EQ(xxh3(bytes), where.xxh3) << name;
+      EXPECT_TRUE(std::ranges::equal(bytes, bytes_of(values[name]))) << name;
+    }
+  }
 }
 
 TEST(Safetensors, RepeatedReservedAndImpossibleTensorsAreRefused) {
