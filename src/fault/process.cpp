@@ -17,17 +17,15 @@ void add_options(OptionTable& table, ProcessOptions& options, Watch watch) {
 
 bool Process::read(OptionTable& table, const std::vector<std::string>& arguments, std::ostream& out,
                    const std::string& name, Watch watch) {
-  // The table refers to them for as long as it lives, and a process reads one command line.
-  static ProcessOptions options;
-  options = {};
-  add_options(table, options, watch);
+  options_ = {};
+  add_options(table, options_, watch);
   if (!table.parse(arguments, out)) return false;
-  if (watch == Watch::kOff) options.limit = 0;
+  if (watch == Watch::kOff) options_.limit = 0;
   std::filesystem::path folder;
   for (const auto& [option, value] : table.values()) {
     if (option == "output" && !value.empty()) folder = std::filesystem::path(value + ".faults");
   }
-  arm(options, name, folder);
+  arm(options_, name, folder);
   return true;
 }
 

@@ -1,12 +1,9 @@
 #include <terramill/core/activity.hpp>
-#include <terramill/core/error.hpp>
 #include <terramill/mpi/patient.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <exception>
-#include <limits>
 #include <thread>
 
 namespace terramill::mpi {
@@ -96,21 +93,6 @@ std::vector<std::string> Patient::gather(const std::string& text, int root) cons
   return texts;
 }
 
-void Patient::all_or_none(const std::function<void()>& job) const {
-  constexpr int kNone = std::numeric_limits<int>::max();
-  std::exception_ptr own;
-  std::string text;
-  try {
-    job();
-  } catch (const std::exception& error) {
-    own = std::current_exception();
-    text = error.what();
-  }
-  const int first = min(own ? rank() : kNone);
-  if (first == kNone) return;
-  text = broadcast(text, first);
-  if (own) std::rethrow_exception(own);
-  detail::throw_peer_failure(first, text);
-}
+void Patient::all_or_none(const std::function<void()>& job) const { detail::all_or_none_over(*this, job); }
 
 }  // namespace terramill::mpi

@@ -35,7 +35,7 @@ class Process {
   explicit Process(const mpi::Communicator& world) : world_(world) {}
 
   /// Adds the options above, reads all as OptionTable::parse does, and, unless that returns false, arms
-  /// OUTPUT.faults, beside what the option `output` names. Collective.
+  /// OUTPUT.faults, beside what the option `output` names. The table refers to this from then on. Collective.
   bool read(OptionTable& table, const std::vector<std::string>& arguments, std::ostream& out,
             const std::string& name, Watch watch = Watch::kOff);
 
@@ -46,6 +46,7 @@ class Process {
 
  private:
   const mpi::Communicator& world_;
+  ProcessOptions options_;
   std::optional<Watchdog> watchdog_;
   std::optional<Injector> injector_;
 };

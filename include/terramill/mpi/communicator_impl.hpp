@@ -53,8 +53,11 @@ std::vector<T> Communicator::all_to_all(const std::vector<std::vector<T>>& send)
   return all;
 }
 
-template <typename F>
-void all_or_none(const Communicator& comm, F&& job) {
+namespace detail {
+
+/// all_or_none over what has rank(), min(int) and broadcast(text, root).
+template <typename Ranks, typename F>
+void all_or_none_over(const Ranks& ranks, F&& job) {
   std::exception_ptr own;
   std::string text;
   try {
@@ -63,11 +66,19 @@ void all_or_none(const Communicator& comm, F&& job) {
     own = std::current_exception();
     text = error.what();
   }
-  const int first = comm.min(own ? comm.rank() : std::numeric_limits<int>::max());
-  if (first == std::numeric_limits<int>::max()) return;
-  text = comm.broadcast(text, first);
+  constexpr int kNone = std::numeric_limits<int>::max();
+  const int first = ranks.min(own ? ranks.rank() : kNone);
+  if (first == kNone) return;
+  text = ranks.broadcast(text, first);
   if (own) std::rethrow_exception(own);
-  detail::throw_peer_failure(first, text);
+  throw_peer_failure(first, text);
+}
+
+}  // namespace detail
+
+template <typename F>
+void all_or_none(const Communicator& comm, F&& job) {
+  detail::all_or_none_over(comm, std::forward<F>(job));
 }
 
 }  // namespace terramill::mpi
