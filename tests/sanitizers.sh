@@ -8,10 +8,11 @@
 #
 #   --no-build   take what build/asan or build/tsan holds
 #
-# Binaries with MPI, and the program, run on four ranks, the others by themselves; NAMEs choose among them. Each is a line
-# "clean" or "FAILED"; a failed one's output is printed at the end, and its file kept. Code 1 when any failed. The build
-# needs about 20 minutes of two cores. Libraries that were not built with the sanitizer are named in
-# tests/support/thread.supp; leaks are not looked for, since OpenMPI keeps its memory to the end.
+# Binaries with MPI, and the program, run on four ranks (parity tests on the most that their vectors are for), the others by
+# themselves; NAMEs choose among them. Each is a line "clean" or "FAILED"; a failed one's output is printed at the
+# end, and its file kept. Code 1 when any failed. The build needs about 20 minutes of two cores. Libraries that were not
+# built with the sanitizer are named in tests/support/thread.supp; leaks are not looked for, since OpenMPI keeps its memory
+# to the end. Parity tests need TERRAMILL_SHARED.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
@@ -52,6 +53,7 @@ fi
 # CTest knows which binaries there are: "NAME.npRANKS" has MPI, "NAME.Suite.Case" has none.
 listed=$(ctest --test-dir "$folder" -N | sed -n 's/^ *Test *#[0-9]*: //p')
 with_mpi=$(sed -n 's/[.]np[0-9]*$//p' <<<"$listed" | sort -u)
+parity=$(ctest --test-dir "$folder" -N -L '^parity$' | sed -n 's/^ *Test *#[0-9]*: //p')
 if ((${#names[@]} == 0)); then
   if [[ $kind == thread ]]; then
     names=("${threaded[@]}")
@@ -66,7 +68,16 @@ fi
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/terramill-sanitizers.XXXXXX")
 failed=()
 
-ranks() { mpirun --oversubscribe -n 4 "$@"; }
+ranks() { mpirun --oversubscribe -n "${ranks:-4}" "$@"; }
+
+# most_ranks NAME: on how many ranks a binary is to run.
+most_ranks() {
+  if grep -q "^$1[.]np" <<<"$parity"; then
+    sed -n "s/^$1[.]np//p" <<<"$listed" | sort -n | tail -n 1
+  else
+    echo 4
+  fi
+}
 
 # Raw tiles, corpus, verification, plan, both models with a checkpoint that is resumed, evaluation, features, page.
 program() {
@@ -115,7 +126,7 @@ for name in "${names[@]}"; do
   elif [[ ! -x $folder/bin/$name ]]; then
     echo "sanitizers: there is no $folder/bin/$name" >&2 && exit 2
   elif grep -qx "$name" <<<"$with_mpi"; then
-    check "$name" ranks "$folder/bin/$name"
+    ranks=$(most_ranks "$name") check "$name" ranks "$folder/bin/$name"
   else
     check "$name" "$folder/bin/$name"
   fi

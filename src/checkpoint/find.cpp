@@ -5,8 +5,10 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/log.hpp>
+#include <terramill/mpi/peer_error.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <string_view>
 #include <system_error>
@@ -31,19 +33,80 @@ std::int64_t step_named_by(const fs::path& checkpoint) {
 }
 
 std::vector<fs::path> list(const fs::path& run) {
+  const fs::path folder = folder_of(run);
+  const auto require = [&](const std::error_code& fault) {
+    if (fault)
+      throw IoError("cannot read the folder", fault.value(), {"list checkpoints", folder.string(), ""});
+  };
+  const auto is_there = [&](const fs::path& path) {
+    std::error_code fault;
+    const bool there = fs::exists(path, fault);
+    require(fault);
+    return there;
+  };
   std::vector<std::pair<std::int64_t, fs::path>> found;
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(folder_of(run), absent)) {
-    const std::string name = entry.path().filename().string(), meant = name_meant(name);
+  if (!is_there(folder)) return {};
+  std::error_code fault;
+  for (fs::directory_iterator entry(folder, fault), end; !fault && entry != end; entry.increment(fault)) {
+    const std::string name = entry->path().filename().string(), meant = name_meant(name);
     const std::int64_t step = step_of(meant);
     // One that was to be replaced counts for as long as the new one has not come.
-    const bool counts = step >= 0 && (meant == name || !fs::exists(folder_of(run) / meant, absent));
-    if (counts && fs::exists(entry.path() / kIndexName, absent)) found.emplace_back(step, entry.path());
+    const bool counts = step >= 0 && (meant == name || !is_there(folder / meant));
+    if (counts && is_there(entry->path() / kIndexName)) found.emplace_back(step, entry->path());
   }
+  require(fault);
   std::ranges::sort(found);
   std::vector<fs::path> paths;
   for (auto& [step, path] : found) paths.push_back(std::move(path));
   return paths;
+}
+
+std::optional<fs::path> newest_readable(const fs::path& run) {
+  std::vector<fs::path> paths = list(run);
+  for (; !paths.empty(); paths.pop_back()) {
+    try {
+      const Reader reader(paths.back());
+      return paths.back();
+    } catch (const Error& error) {
+      log::warn("{} cannot be read: {}", paths.back().string(), error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+std::string damage_in(const mpi::Communicator& comm, const std::function<void()>& job) {
+  std::string damage;
+  bool peer = false;
+  mpi::all_or_none(comm, [&] {
+    try {
+      job();
+    } catch (const IntegrityError& error) {
+      damage = error.what();
+    } catch (const FormatError& error) {
+      damage = error.what();
+    } catch (const IoError& error) {
+      if (error.error_number() != ENOENT && error.error_number() != EIO) throw;
+      damage = error.what();
+    } catch (const mpi::PeerError&) {
+      peer = true;  // of damage that another rank tells, unless that throws
+    }
+  });
+  const int none = comm.size();
+  const int first = comm.min(damage.empty() ? none : comm.rank());
+  if (first != none) return comm.broadcast(damage, first);
+  if (comm.max(static_cast<int>(peer)) != 0) throw LibraryError("a rank failed without a reason");
+  return "";
+}
+
+fs::path find_weights(const mpi::Communicator& comm, const fs::path& source) {
+  bool run = false;
+  mpi::all_or_none(comm, [&] { run = fs::is_directory(source) && !fs::exists(source / kIndexName); });
+  // All do what rank 0 saw.
+  if (comm.broadcast(run ? "run" : "", 0).empty()) return source;
+  const auto newest = find_latest(comm, source);
+  if (newest) return *newest;
+  throw UsageError("there is no checkpoint", {"take weights from", source.string(),
+                                              "name a run, a checkpoint's directory or a .safetensors file"});
 }
 
 std::optional<fs::path> find_latest(const mpi::Communicator& comm, const fs::path& run) {
@@ -55,16 +118,9 @@ std::optional<fs::path> find_latest(const mpi::Communicator& comm, const fs::pat
   names = parse_json(comm.broadcast(dump_json(names)));
   for (std::size_t i = names.size(); i-- > 0;) {
     const fs::path path = folder_of(run) / names[i].get<std::string>();
-    std::string fault;
-    try {
-      Reader(path).verify(comm.rank(), comm.size());
-    } catch (const std::exception& error) {
-      fault = error.what();
-    }
-    const int none = comm.size();
-    const int first = comm.min(fault.empty() ? none : comm.rank());
-    if (first == none) return path;
-    fault = comm.broadcast(fault, first);
+    const std::string fault =
+        damage_in(comm, [&] { Reader(path, comm.rank(), comm.size()).verify(comm.rank(), comm.size()); });
+    if (fault.empty()) return path;
     if (comm.rank() == 0)
       log::warn("{} is damaged; the checkpoint before it is tried: {}", path.string(), fault);
   }

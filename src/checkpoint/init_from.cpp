@@ -30,17 +30,7 @@ Source open(const fs::path& path) {
     for (const TensorInfo& info : file->tensors()) source.names.insert(info.name);
     return source;
   }
-  fs::path directory = path;
-  if (!fs::exists(path / kIndexName)) {
-    const auto newest = find_latest(mpi::Communicator::self(), path);
-    if (!newest) {
-      throw UsageError("there is no checkpoint",
-                       {"take weights from", path.string(),
-                        "name a run, a checkpoint's directory or a .safetensors file"});
-    }
-    directory = *newest;
-  }
-  const auto reader = std::make_shared<Reader>(directory);
+  const auto reader = std::make_shared<Reader>(find_weights(mpi::Communicator::self(), path));
   const std::string prefix = kModelPrefix;
   Source source{{}, [reader, prefix](const std::string& name) { return reader->read(prefix + name); }};
   for (const TensorEntry& entry : reader->tensors()) {

@@ -25,10 +25,13 @@ std::vector<std::int64_t> superfluous(const std::vector<std::int64_t>& steps, co
   return doomed;
 }
 
-std::vector<fs::path> prune(const fs::path& run, const KeepPolicy& policy) {
+std::vector<fs::path> prune(const fs::path& run, const KeepPolicy& policy, std::int64_t newest) {
   recover(folder_of(run));
   std::vector<std::int64_t> steps;
-  for (const fs::path& path : list(run)) steps.push_back(step_of(path.filename().string()));
+  for (const fs::path& path : list(run)) {
+    const std::int64_t step = step_of(path.filename().string());
+    if (step <= newest) steps.push_back(step);
+  }
   std::vector<fs::path> removed;
   for (const std::int64_t step : superfluous(steps, policy)) {
     const std::string name = step_name(step);

@@ -50,15 +50,17 @@ void recover(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code absent;
   fs::remove(temporary_name(folder / kLatestName), absent);
-  for (const auto& entry : fs::directory_iterator(folder, absent)) {
-    if (entry.is_directory() && entry.path().filename().string().starts_with(".step-"))
-      found.push_back(entry.path());
+  for (fs::directory_iterator entry(folder, absent), end; !absent && entry != end; entry.increment(absent)) {
+    if (entry->path().filename().string().starts_with(".step-")) found.push_back(entry->path());
   }
   for (const fs::path& path : found) {
     const std::string name = path.filename().string();
     const fs::path meant = folder / fs::path(name).stem().string().substr(1);
     std::error_code fault;
-    if (name.ends_with(kReplacedSuffix) && !fs::exists(meant)) {
+    const bool has_new = fs::exists(meant, fault);
+    if (fault) {
+      // Nobody knows which of the two counts: the next one to look may.
+    } else if (name.ends_with(kReplacedSuffix) && !has_new) {
       fs::rename(path, meant, fault);
     } else if (name.ends_with(kReplacedSuffix) || name.ends_with(kTemporarySuffix)) {
       fs::remove_all(path, fault);

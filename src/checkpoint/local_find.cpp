@@ -101,10 +101,11 @@ RestorePlan plan_restore(const Json& parts, const std::vector<int>& damaged) {
 std::vector<LocalTier::Found> LocalTier::find(const mpi::Communicator& comm) const {
   Json here = Json::array();
   if (on_node_.front() == rank_) {
-    std::error_code absent;
+    std::error_code fault;
     std::size_t found = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(home_, absent)) {
-      const fs::path& path = entry.path();
+    for (fs::recursive_directory_iterator entry(home_, fault), end; !fault && entry != end;
+         entry.increment(fault)) {
+      const fs::path& path = entry->path();
       const bool counts = step_of(path.parent_path().filename().string()) >= 0 && path.extension() == ".json";
       if (!counts) continue;
       Json part = look_at(path);
@@ -112,9 +113,15 @@ std::vector<LocalTier::Found> LocalTier::find(const mpi::Communicator& comm) con
       part["holder"] = on_node_[found++ % on_node_.size()];
       here.push_back(std::move(part));
     }
-    for (const auto& entry : fs::directory_iterator(options_.folder, absent)) {
-      if (entry.is_directory() && entry.path().filename() != options_.run)
-        log::info("{} is of another run and left alone", entry.path().string());
+    // The other nodes' files, or the run folder's, may do.
+    if (fault && fault != std::errc::no_such_file_or_directory)
+      log::warn("{} cannot be read: {}; what it holds is taken for lost", home_.string(), fault.message());
+    fault.clear();
+    for (fs::directory_iterator entry(options_.folder, fault), end; !fault && entry != end;
+         entry.increment(fault)) {
+      std::error_code ignored;
+      if (entry->is_directory(ignored) && entry->path().filename() != options_.run)
+        log::info("{} is of another run and left alone", entry->path().string());
     }
   }
   // One checkpoint of what belongs to one save.

@@ -15,8 +15,9 @@ namespace fs = std::filesystem;
 NewDirectory::NewDirectory(const fs::path& folder, std::string name)
     : folder_(folder), name_(std::move(name)), path_(folder / temporary_name_of(name_)) {
   std::error_code fault;
-  fs::create_directories(folder_, fault);
+  const bool made = fs::create_directories(folder_, fault);
   if (!fault) {
+    if (made && folder_.has_parent_path()) sync_directory(folder_.parent_path());
     recover(folder_);
     fs::create_directory(path_, fault);
   }

@@ -18,6 +18,7 @@ constexpr const char* kAttempt = "read a checkpoint";
 constexpr int kVersion = 2;  // 1 had no regions
 /// Hashed while the cache has it; and what the disk may read ahead of that.
 constexpr std::size_t kBlock = std::size_t{1} << 20, kAhead = std::size_t{8} << 20;
+constexpr std::size_t kOpenFiles = 32;
 constexpr const char* kAdvice = "resume from the checkpoint before it";
 
 at::ScalarType type_named(const std::string& name, const std::string& origin) {
@@ -68,7 +69,7 @@ std::int64_t TensorEntry::region_size(const Slice& slice) const {
   return all / shape[static_cast<std::size_t>(slice.dim)] * slice.range.size();
 }
 
-Reader::Reader(std::filesystem::path directory) : directory_(std::move(directory)) {
+Reader::Reader(std::filesystem::path directory, int part, int parts) : directory_(std::move(directory)) {
   const std::filesystem::path path = directory_ / kIndexName;
   const std::string origin = path.string();
   const Json index = unseal(read_text(path), origin);
@@ -82,9 +83,11 @@ Reader::Reader(std::filesystem::path directory) : directory_(std::move(directory
   std::map<std::string, std::uint64_t> sizes;
   for (const Json& file : json_get<Json>(index, "files", origin)) {
     const auto name = json_get<std::string>(file, "name", origin);
+    const bool mine = static_cast<int>(sizes.size()) % parts == part;
     sizes[name] = json_get<std::uint64_t>(file, "bytes", origin);
-    open(name, sizes[name], json_get<std::uint64_t>(file, "header_bytes", origin),
-         from_hex(json_get<std::string>(file, "header_xxh3", origin)));
+    if (!mine) continue;
+    check_file(name, sizes[name], json_get<std::uint64_t>(file, "header_bytes", origin),
+               from_hex(json_get<std::string>(file, "header_xxh3", origin)));
   }
   for (const Json& item : json_get<Json>(index, "tensors", origin)) {
     TensorEntry entry{json_get<std::string>(item, "name", origin),
@@ -119,9 +122,9 @@ Reader::Reader(std::filesystem::path directory) : directory_(std::move(directory
   }
 }
 
-void Reader::open(const std::string& name, std::uint64_t bytes, std::uint64_t header_bytes,
-                  std::uint64_t header_hash) {
-  FileDescriptor file = FileDescriptor::open_read(directory_ / name);
+void Reader::check_file(const std::string& name, std::uint64_t bytes, std::uint64_t header_bytes,
+                        std::uint64_t header_hash) const {
+  const FileDescriptor file = FileDescriptor::open_read(directory_ / name);
   const ErrorContext context{kAttempt, file.path().string(), kAdvice};
   if (file.size() != bytes || header_bytes > bytes) {
     throw FormatError("the file has " + std::to_string(file.size()) + " bytes, not " + std::to_string(bytes),
@@ -130,7 +133,13 @@ void Reader::open(const std::string& name, std::uint64_t bytes, std::uint64_t he
   std::vector<std::byte> header(header_bytes);
   file.read_at(0, header);
   if (xxh3(header) != header_hash) throw IntegrityError("the header disagrees with its hash", context);
-  files_.emplace(name, std::move(file));
+}
+
+const FileDescriptor& Reader::open(const std::string& name) const {
+  const auto found = open_.find(name);
+  if (found != open_.end()) return found->second;
+  if (open_.size() >= kOpenFiles) open_.clear();
+  return open_.emplace(name, FileDescriptor::open_read(directory_ / name)).first->second;
 }
 
 const TensorEntry& Reader::entry(const std::string& name) const {
@@ -142,7 +151,7 @@ const TensorEntry& Reader::entry(const std::string& name) const {
 }
 
 void Reader::read_slice(const TensorEntry& entry, const Slice& slice, std::span<std::byte> into) const {
-  const FileDescriptor& file = files_.at(slice.file);
+  const FileDescriptor& file = open(slice.file);
   Xxh3 hash;
   for (std::size_t at = 0; at < into.size(); at += kBlock) {
     const std::uint64_t here = slice.offset + at;
@@ -152,7 +161,9 @@ void Reader::read_slice(const TensorEntry& entry, const Slice& slice, std::span<
     hash.update(block);
   }
   if (hash.digest() != slice.hash) {
-    throw IntegrityError("the bytes of " + entry.name + " disagree with their hash",
+    throw IntegrityError("bytes " + std::to_string(slice.offset) + " to " +
+                             std::to_string(slice.offset + into.size()) + ", of " + entry.name +
+                             ", disagree with their hash",
                          {kAttempt, file.path().string(), kAdvice});
   }
 }

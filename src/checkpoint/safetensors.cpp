@@ -289,6 +289,7 @@ void SafetensorsWriter::finish() {
     throw FormatError("the tensor was not written",
                       {"write safetensors", path_.string() + ", tensor " + tensors_[index].name, ""});
   }
+  if (durable_) file_.sync();  // here, where errors of what begin_sync sent on come out
   file_.close();
   if (durable_) {
     publish(temporary_, path_);

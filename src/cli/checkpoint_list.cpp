@@ -8,6 +8,8 @@
 
 #include <filesystem>
 #include <ostream>
+#include <system_error>
+#include <utility>
 
 namespace terramill::cli {
 
@@ -16,9 +18,11 @@ namespace {
 Json describe(const std::filesystem::path& path) {
   Json entry = {{"name", path.filename().string()},
                 {"step", checkpoint::step_named_by(path)},
-                {"written", written_at(path)},
-                {"bytes", bytes_of(path)}};
+                {"written", ""},
+                {"bytes", 0}};
   try {
+    entry["written"] = written_at(path);
+    entry["bytes"] = bytes_of(path);
     const checkpoint::Reader reader(path);
     entry["tensors"] = reader.tensors().size();
     entry["meta"] = {{"epoch", reader.meta().value("epoch", Json())},
@@ -26,6 +30,8 @@ Json describe(const std::filesystem::path& path) {
     entry["fault"] = nullptr;
   } catch (const Error& error) {
     entry["fault"] = error.message();
+  } catch (const std::filesystem::filesystem_error& error) {
+    entry["fault"] = error.what();
   }
   return entry;
 }
@@ -42,7 +48,11 @@ int checkpoint_list(const Context& context, const std::vector<std::string>& argu
     return static_cast<int>(ExitCode::kDone);
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);
   Json all = Json::array();
-  for (const auto& path : checkpoints_of(run)) all.push_back(describe(path));
+  for (const auto& path : checkpoints_of(run)) {
+    Json entry = describe(path);
+    // A run that goes on may have removed it meanwhile.
+    if (std::error_code fault; std::filesystem::exists(path, fault) || fault) all.push_back(std::move(entry));
+  }
   if (table.json()) {
     context.out << dump_json({{"run", run}, {"checkpoints", all}}) << '\n';
     return static_cast<int>(ExitCode::kDone);

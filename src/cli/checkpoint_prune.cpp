@@ -24,8 +24,16 @@ int checkpoint_prune(const Context& context, const std::vector<std::string>& arg
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);
   checkpoints_of(run);  // refuses what is no run
   const DirectoryLock lock(run, "pretrain");
+  const auto newest = checkpoint::newest_readable(run);
+  if (!newest && !checkpoints_of(run).empty()) {
+    throw IntegrityError("no checkpoint of the run can be read, so none is removed",
+                         {"remove checkpoints", run, "checkpoint verify tells what is wrong with each"});
+  }
   Json removed = Json::array();
-  for (const auto& path : checkpoint::prune(run, keep)) removed.push_back(path.filename().string());
+  if (newest) {
+    for (const auto& path : checkpoint::prune(run, keep, checkpoint::step_named_by(*newest)))
+      removed.push_back(path.filename().string());
+  }
   if (table.json()) {
     context.out << dump_json({{"run", run}, {"removed", removed}}) << '\n';
     return static_cast<int>(ExitCode::kDone);

@@ -33,14 +33,10 @@ int checkpoint_verify(const Context& context, const std::vector<std::string>& ar
   Json results = Json::array();
   bool damaged = false;
   for (const Json& path : paths) {
-    std::string fault;
-    try {
-      checkpoint::Reader(path.get<std::string>()).verify(world.rank(), world.size());
-    } catch (const Error& error) {
-      fault = error.what();
-    }
-    const int first = world.min(fault.empty() ? world.size() : world.rank());
-    if (first < world.size()) fault = world.broadcast(fault, first);
+    const std::string fault = checkpoint::damage_in(world, [&] {
+      checkpoint::Reader(path.get<std::string>(), world.rank(), world.size())
+          .verify(world.rank(), world.size());
+    });
     damaged = damaged || !fault.empty();
     const std::filesystem::path folder = path.get<std::string>();
     results.push_back({{"name", folder.filename().string()},

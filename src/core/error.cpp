@@ -1,7 +1,9 @@
 #include <terramill/core/error.hpp>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <unistd.h>
@@ -48,13 +50,45 @@ std::string with_reason(std::string message, int error_number) {
   return message;
 }
 
+/// What the user may do about an errno of an operation on a file.
+std::string advice_for(int error_number, const std::filesystem::path& path) {
+  const auto directory = path.has_parent_path() ? path.parent_path().string() : std::string(".");
+  switch (error_number) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free space on the file system of " + directory + ", or write elsewhere";
+    case EACCES:
+    case EPERM:
+      return "check the permissions of " + path.string() + " and of the directories above it";
+    case EROFS:
+      return "the file system of " + directory + " is mounted read-only: write elsewhere";
+    case ENOENT:
+    case ENOTDIR:
+      return "check the path";
+    case EMFILE:
+    case ENFILE:
+      return "raise the limit of open files (ulimit -n)";
+    case EIO:
+      return "the storage below " + directory + " reports an error: see the system log";
+    default:
+      return "";
+  }
+}
+
+ErrorContext with_advice(ErrorContext context, int error_number) {
+  if (context.advice.empty() && !context.subject.empty())
+    context.advice = advice_for(error_number, context.subject);
+  return context;
+}
+
 }  // namespace
 
 Error::Error(std::string message, ErrorContext context, std::source_location where)
     : message_(std::move(message)), context_(std::move(context)), text_(compose(message_, context_, where)) {}
 
 IoError::IoError(std::string message, int error_number, ErrorContext context, std::source_location where)
-    : Error(with_reason(std::move(message), error_number), std::move(context), where),
+    : Error(with_reason(std::move(message), error_number), with_advice(std::move(context), error_number),
+            where),
       error_number_(error_number) {}
 
 void set_process_identity(int rank, int size) { identity() = {rank, size}; }

@@ -16,34 +16,9 @@
 namespace terramill {
 namespace {
 
-std::string advice_for(int error_number, const std::filesystem::path& path) {
-  const auto directory = path.has_parent_path() ? path.parent_path().string() : std::string(".");
-  switch (error_number) {
-    case ENOSPC:
-    case EDQUOT:
-      return "free space on the file system of " + directory + ", or write elsewhere";
-    case EACCES:
-    case EPERM:
-      return "check the permissions of " + path.string() + " and of the directories above it";
-    case EROFS:
-      return "the file system of " + directory + " is mounted read-only: write elsewhere";
-    case ENOENT:
-    case ENOTDIR:
-      return "check the path";
-    case EMFILE:
-    case ENFILE:
-      return "raise the limit of open files (ulimit -n)";
-    case EIO:
-      return "the storage below " + directory + " reports an error: see the system log";
-    default:
-      return "";
-  }
-}
-
 [[noreturn]] void fail(const std::string& verb, const std::filesystem::path& path, int error_number,
                        std::source_location where = std::source_location::current()) {
-  throw IoError("cannot " + verb + " " + path.string(), error_number,
-                {"", path.string(), advice_for(error_number, path)}, where);
+  throw IoError("cannot " + verb + " " + path.string(), error_number, {"", path.string(), ""}, where);
 }
 
 int open_or_throw(const std::filesystem::path& path, int flags, const char* verb) {
@@ -238,6 +213,7 @@ void write_file_durably(const std::filesystem::path& path, std::string_view cont
   const auto temporary = temporary_name(path);
   FileDescriptor file = FileDescriptor::create(temporary);
   file.write(std::as_bytes(std::span(content.data(), content.size())));
+  file.sync();
   file.close();
   publish(temporary, path);
 }
@@ -255,7 +231,7 @@ DirectoryLock::DirectoryLock(const std::filesystem::path& directory, const std::
                   {"lock the directory for " + purpose, directory.string(),
                    errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK
                        ? "the file system must support flock (Lustre: mount with -o flock)"
-                       : advice_for(errno, file_.path())});
+                       : ""});
   }
 }
 

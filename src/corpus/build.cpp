@@ -1,7 +1,6 @@
 #include "assemble.hpp"
 #include "build_folder.hpp"
 #include "reference_statistics.hpp"
-#include "root_decision.hpp"
 #include "shard_job.hpp"
 #include "work_log.hpp"
 
@@ -14,6 +13,7 @@
 #include <terramill/core/progress.hpp>
 #include <terramill/corpus/build.hpp>
 #include <terramill/corpus/index.hpp>
+#include <terramill/mpi/root_decision.hpp>
 #include <terramill/mpi/work_server.hpp>
 
 #include <algorithm>
@@ -102,7 +102,7 @@ class Builder {
     demand_agreement(comm_, decisive_);
     plan_ = plan_of(options_, std::move(source), options_.threads);
     shards_ = (plan_.candidates + plan_.shard_tiles - 1) / plan_.shard_tiles;
-    on_root(comm_, [&] { folder_.emplace(options_.output, decisive_); });
+    mpi::on_root(comm_, [&] { folder_.emplace(options_.output, decisive_); });
     report_.complete_before = comm_.max(folder_ && folder_->finished() ? 1 : 0) > 0;
     if (report_.complete_before) {
       if (folder_) manifest_ = *folder_->finished();
@@ -117,7 +117,7 @@ class Builder {
  private:
   void build_shards() {
     std::vector<std::uint64_t> missing;
-    on_root(comm_, [&] { missing = folder_->missing(shards_); });
+    mpi::on_root(comm_, [&] { missing = folder_->missing(shards_); });
     if (!missing.empty() && missing.size() < shards_) {
       log::info("{} of {} shards are there already", shards_ - missing.size(), shards_);
     }
@@ -134,7 +134,7 @@ class Builder {
     }
     report_.longest_wait_ms = log.longest_wait_ms();
     report_.longest_wait_rank = log.longest_wait_rank();
-    if (!options_.work_log.empty()) on_root(comm_, [&] { log.write(options_.work_log); });
+    if (!options_.work_log.empty()) mpi::on_root(comm_, [&] { log.write(options_.work_log); });
   }
 
   void work(mpi::WorkServer& server, ThreadPool& pool, WorkLog& log, Progress& progress) {
@@ -170,7 +170,7 @@ class Builder {
     std::optional<Json> statistics;
     if (options_.source.reference) {
       std::vector<std::uint64_t> tiles(shards_, 0);
-      on_root(comm_, [&] {
+      mpi::on_root(comm_, [&] {
         for (std::uint64_t s = 0; s < shards_; ++s) {
           tiles[s] = read_part_head(part_path(options_.output, s)).value().entry.tiles;
         }
@@ -178,7 +178,7 @@ class Builder {
       comm_.broadcast(std::as_writable_bytes(std::span(tiles)));
       statistics = reference_statistics(comm_, options_.output, *plan_.schema, plan_.codec, tiles);
     }
-    on_root(comm_, [&] {
+    mpi::on_root(comm_, [&] {
       describe();
       report_.reasons = assemble(options_.output, shards_, statistics, manifest_).reasons;
       folder_->remove_parts();

@@ -1,7 +1,6 @@
 #include "build_folder.hpp"
 #include "merge_inputs.hpp"
 #include "part.hpp"
-#include "root_decision.hpp"
 #include "shard_work.hpp"
 #include "verify_shard.hpp"
 
@@ -12,6 +11,7 @@
 #include <terramill/corpus/merge.hpp>
 #include <terramill/corpus/shard_file.hpp>
 #include <terramill/corpus/tile_encoder.hpp>
+#include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -47,19 +47,19 @@ class Merger {
   MergeReport run() {
     const auto start = std::chrono::steady_clock::now();
     std::vector<std::string> names;
-    on_root(comm_, [&] { read_inputs(options_.inputs, names); });
+    mpi::on_root(comm_, [&] { read_inputs(options_.inputs, names); });
     mpi::all_or_none(comm_, [&] {
       names.clear();
       inputs_ = read_inputs(options_.inputs, names);
     });
     manifest_ = describe_merge(inputs_, std::move(names));
-    on_root(comm_, [&] { folder_.emplace(options_.output, manifest_.options); });
+    mpi::on_root(comm_, [&] { folder_.emplace(options_.output, manifest_.options); });
     report_.complete_before = comm_.max(folder_ && folder_->finished() ? 1 : 0) > 0;
     if (report_.complete_before) {
       if (folder_) manifest_ = *folder_->finished();
     } else {
-      on_root(comm_, [&] { check_tables(inputs_); });
-      on_root(comm_, [&] { refuse_duplicates(inputs_); });
+      mpi::on_root(comm_, [&] { check_tables(inputs_); });
+      mpi::on_root(comm_, [&] { refuse_duplicates(inputs_); });
       const std::uint64_t shards = manifest_.shards.size();
       take_missing_shards(comm_, "corpus merge", folder_, shards, options_.threads,
                           [this](std::uint64_t shard) { take(shard); });

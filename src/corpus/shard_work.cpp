@@ -3,11 +3,11 @@
 #include "assemble.hpp"
 #include "part.hpp"
 #include "reference_statistics.hpp"
-#include "root_decision.hpp"
 
 #include <terramill/core/fault_points.hpp>
 #include <terramill/core/progress.hpp>
 #include <terramill/core/thread_pool.hpp>
+#include <terramill/mpi/root_decision.hpp>
 #include <terramill/mpi/work_server.hpp>
 
 #include <mutex>
@@ -47,7 +47,7 @@ void take_missing_shards(const mpi::Communicator& comm, const std::string& name,
                          const std::optional<BuildFolder>& folder, std::uint64_t shards, int threads,
                          const std::function<void(std::uint64_t)>& take) {
   std::vector<std::uint64_t> missing;
-  on_root(comm, [&] { missing = folder->missing(shards); });
+  mpi::on_root(comm, [&] { missing = folder->missing(shards); });
   share_shards(comm, name, std::move(missing), shards, threads, take);
 }
 
@@ -56,7 +56,7 @@ void assemble_corpus(const mpi::Communicator& comm, const std::filesystem::path&
   std::optional<Json> statistics;
   if (manifest.reference) {
     std::vector<std::uint64_t> tiles(shards, 0);
-    on_root(comm, [&] {
+    mpi::on_root(comm, [&] {
       for (std::uint64_t s = 0; s < shards; ++s) {
         tiles[s] = read_part_head(part_path(corpus, s)).value().entry.tiles;
       }
@@ -64,7 +64,7 @@ void assemble_corpus(const mpi::Communicator& comm, const std::filesystem::path&
     comm.broadcast(std::as_writable_bytes(std::span(tiles)));
     statistics = reference_statistics(comm, corpus, manifest.schema, manifest.codec, tiles);
   }
-  on_root(comm, [&] {
+  mpi::on_root(comm, [&] {
     assemble(corpus, shards, statistics, manifest);
     folder->remove_parts();
   });

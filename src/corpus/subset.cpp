@@ -1,5 +1,4 @@
 #include "part.hpp"
-#include "root_decision.hpp"
 #include "shard_work.hpp"
 
 #include <terramill/core/error.hpp>
@@ -8,6 +7,7 @@
 #include <terramill/corpus/shard_file.hpp>
 #include <terramill/corpus/subset.hpp>
 #include <terramill/corpus/tile_encoder.hpp>
+#include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -120,11 +120,11 @@ SubsetReport subset(const mpi::Communicator& comm, const SubsetOptions& options)
   const auto start = std::chrono::steady_clock::now();
   Manifest from;
   mpi::all_or_none(comm, [&] { from = read_manifest(options.corpus); });
-  on_root(comm, [&] { check_corpus(options, from); });
+  mpi::on_root(comm, [&] { check_corpus(options, from); });
   Manifest manifest = describe(from, options);
   const std::uint64_t tiles = options.rows.size(), each = std::max<std::uint64_t>(1, from.shard_tiles);
   std::optional<BuildFolder> folder;  // on rank 0
-  on_root(comm, [&] { folder.emplace(options.output, manifest.options); });
+  mpi::on_root(comm, [&] { folder.emplace(options.output, manifest.options); });
 
   SubsetReport report;
   report.tiles = tiles;

@@ -1,5 +1,4 @@
 #include "assemble.hpp"
-#include "root_decision.hpp"
 #include "spatial_split.hpp"
 
 #include <terramill/core/error.hpp>
@@ -11,6 +10,7 @@
 #include <terramill/corpus/manifest.hpp>
 #include <terramill/corpus/statistics.hpp>
 #include <terramill/corpus/synth.hpp>
+#include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
 #include <array>
@@ -151,7 +151,7 @@ void write_invented_index(const mpi::Communicator& comm, const SynthOptions& opt
   check_shares(split);
   const fs::path index = options.output / kIndexFile;
   std::unique_ptr<DirectoryLock> lock;
-  on_root(comm, [&] {
+  mpi::on_root(comm, [&] {
     const ErrorContext context{"invent an index", options.output.string(), "choose another --output"};
     std::error_code status;
     if (fs::exists(options.output / kManifestFile) || fs::exists(options.output / "shards")) {
@@ -197,7 +197,7 @@ void write_invented_index(const mpi::Communicator& comm, const SynthOptions& opt
     writer->append(records);
     progress.set(begin + count);
   }
-  on_root(comm, [&] {
+  mpi::on_root(comm, [&] {
     writer->finish();
     finish_corpus(options, index);
     std::error_code ignored;

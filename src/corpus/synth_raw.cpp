@@ -1,4 +1,3 @@
-#include "root_decision.hpp"
 
 #include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
@@ -7,6 +6,7 @@
 #include <terramill/core/thread_pool.hpp>
 #include <terramill/corpus/synth.hpp>
 #include <terramill/geo/image.hpp>
+#include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -120,7 +120,7 @@ SynthSummary paint_tiles(const World& world, const SynthOptions& options, std::a
 SynthSummary write_invented_tiles(const mpi::Communicator& comm, const SynthOptions& options) {
   const World world(options.world);
   std::unique_ptr<DirectoryLock> lock;
-  on_root(comm, [&] {
+  mpi::on_root(comm, [&] {
     prepare_folder(options);
     lock = std::make_unique<DirectoryLock>(options.output, "corpus synth");
   });
@@ -150,7 +150,7 @@ SynthSummary write_invented_tiles(const mpi::Communicator& comm, const SynthOpti
       summary.kept += done.kept;
     }
   });
-  on_root(comm, [&] {
+  mpi::on_root(comm, [&] {
     write_tile_info(world, options);
     std::error_code ignored;
     fs::remove(options.output / ".lock", ignored);

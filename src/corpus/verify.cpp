@@ -1,6 +1,5 @@
 #include "assemble.hpp"
 #include "reference_statistics.hpp"
-#include "root_decision.hpp"
 #include "shard_statistics.hpp"
 #include "shard_work.hpp"
 #include "verify_shard.hpp"
@@ -10,6 +9,7 @@
 #include <terramill/core/hash.hpp>
 #include <terramill/corpus/index.hpp>
 #include <terramill/corpus/verify.hpp>
+#include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -52,7 +52,7 @@ class Verifier {
   /// A damaged manifest is a fault, after which nothing else can be told; no manifest is no corpus.
   bool read_the_manifest() {
     bool good = true;
-    on_root(comm_, [&] {
+    mpi::on_root(comm_, [&] {
       try {
         manifest_ = read_manifest(corpus_);
       } catch (const IoError&) {

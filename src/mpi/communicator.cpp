@@ -1,6 +1,7 @@
 #include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/mpi/communicator.hpp>
+#include <terramill/mpi/peer_error.hpp>
 
 #include <algorithm>
 #include <climits>
@@ -293,7 +294,7 @@ TERRAMILL_INSTANTIATE(double)
 
 namespace detail {
 void throw_peer_failure(int rank, const std::string& text) {
-  throw Error("rank " + std::to_string(rank) + " failed: " + text);
+  throw PeerError("rank " + std::to_string(rank) + " failed: " + text);
 }
 }  // namespace detail
 

@@ -34,7 +34,7 @@ void wait_patiently(std::span<MPI_Request> requests, const char* attempted,
     int done = 0;
     check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE),
           attempted);
-    if (done != 0) return;
+    if (done != 0) return beat();
     std::this_thread::sleep_for(nap);
   }
 }

@@ -18,23 +18,6 @@ namespace {
 using Tier = checkpoint::AsyncWriter::Tier;
 constexpr double kSecondsPerHour = 3600;
 
-/// What the first rank that has a fault says of it, on every rank; empty where none has. Collective.
-std::string first_fault(const mpi::Communicator& world, const std::string& fault) {
-  const int first = world.min(fault.empty() ? world.size() : world.rank());
-  return first == world.size() ? "" : world.broadcast(fault, first);
-}
-
-/// The text of the Error that `job` throws, or nothing.
-template <typename F>
-std::string fault_of(F job) {
-  try {
-    job();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 std::string text_of(const std::exception_ptr& fault) {
   try {
     std::rethrow_exception(fault);
@@ -52,18 +35,25 @@ checkpoint::AsyncWriter::Sink shared_sink(const PretrainConfig& config) {
   return [run, keep](const mpi::Communicator& comm, const checkpoint::Snapshot& snapshot) {
     checkpoint::write(comm, run, snapshot);
     if (comm.rank() != 0) return;
-    const std::string fault = fault_of([&] { checkpoint::prune(run, keep); });
-    if (!fault.empty()) log::warn("old checkpoints stay: {}", fault);
+    try {
+      checkpoint::prune(run, keep, snapshot.step());
+    } catch (const std::exception& error) {
+      log::warn("old checkpoints stay: {}", error.what());
+    }
   };
 }
 
-/// A resumed run's identity; a new one for a new run. Collective.
+/// A resumed run's identity; a new one for a new run, and for a copy of a run's folder. Collective.
 std::string identity_of(const mpi::Communicator& world, const PretrainConfig& config) {
   std::string identity;
   mpi::all_or_none(world, [&] {
     if (world.rank() != 0) return;
     const std::filesystem::path about = std::filesystem::path(config.output) / "run.json";
-    if (config.resume && std::filesystem::exists(about)) identity = read_json(about).value("identity", "");
+    if (config.resume && std::filesystem::exists(about)) {
+      const Json known = read_json(about);
+      const std::string here = std::filesystem::canonical(config.output).string();
+      if (known.value("folder", here) == here) identity = known.value("identity", "");
+    }
     std::random_device source;
     if (identity.empty()) identity = to_hex(std::uint64_t{source()} << 32 | source());
   });
@@ -142,15 +132,14 @@ bool Checkpointing::restore_from(const std::filesystem::path& path) {
   RunState& state = session_.state();
   std::optional<checkpoint::Reader> reader;
   RunState saved;
-  std::string fault = first_fault(world_, fault_of([&] {
-                                    reader.emplace(path);
-                                    saved =
-                                        RunState::from_json(reader->meta(), reader->step(), path.string());
-                                  }));
+  std::string fault = checkpoint::damage_in(world_, [&] {
+    reader.emplace(path, world_.rank(), world_.size());
+    saved = RunState::from_json(reader->meta(), reader->step(), path.string());
+  });
   if (fault.empty()) {
     require_same_run(saved, state, path.string());
     const std::vector<checkpoint::StateTensor> tensors = session_.state_tensors();
-    fault = first_fault(world_, fault_of([&] { restore_tensors(*reader, tensors); }));
+    fault = checkpoint::damage_in(world_, [&] { restore_tensors(*reader, tensors); });
   }
   if (!fault.empty()) {
     if (world_.rank() == 0)
@@ -168,7 +157,7 @@ bool Checkpointing::restore_from(const std::filesystem::path& path) {
 bool Checkpointing::restore_from(const checkpoint::LocalTier::Found& found) {
   std::filesystem::path path;
   const std::string fault =
-      first_fault(world_, fault_of([&] { path = local_->promote(world_, found, config_.output); }));
+      checkpoint::damage_in(world_, [&] { path = local_->promote(world_, found, config_.output); });
   if (!fault.empty()) {
     if (world_.rank() == 0) log::warn("{}", fault);
     return false;
@@ -190,16 +179,22 @@ void Checkpointing::want(double step_seconds, StepVote& vote) {
   vote.say(StepVote::Field::kWriting, static_cast<int>(writer_.busy()));
 }
 
+bool Checkpointing::saves_locally(const StepVote& vote) {
+  // Training never waits to write to the nodes' disks: it is done as soon as the writers are free.
+  return vote[StepVote::Field::kSaveLocal] != 0 &&
+         (vote[StepVote::Field::kSave] != 0 || vote[StepVote::Field::kWriting] == 0);
+}
+
+bool Checkpointing::saves(const StepVote& vote) {
+  return vote[StepVote::Field::kSave] != 0 || saves_locally(vote);
+}
+
 void Checkpointing::after(const StepVote& vote) {
   // All ranks take notice at the same step, so that what they then tell each other is of the same writes.
   if (vote[StepVote::Field::kWriting] == 0) note(writer_.finished());
-  const bool shared = vote[StepVote::Field::kSave] != 0;
-  // Training never waits to write to the nodes' disks: it is done as soon as the writers are free.
-  const bool local =
-      vote[StepVote::Field::kSaveLocal] != 0 && (shared || vote[StepVote::Field::kWriting] == 0);
   std::vector<Tier> tiers;
-  if (local) tiers.push_back(Tier::kLocal);
-  if (shared) tiers.push_back(Tier::kShared);
+  if (saves_locally(vote)) tiers.push_back(Tier::kLocal);
+  if (vote[StepVote::Field::kSave] != 0) tiers.push_back(Tier::kShared);
   if (!tiers.empty()) save(std::move(tiers));
 }
 
@@ -210,7 +205,7 @@ RunState Checkpointing::gathered_state() const {
   for (const loader::Replacement& entry : state.replaced) mine.push_back(loader::to_json(entry));
   state.replaced.clear();
   std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
-  for (const std::string& text : world_.gather(mine.dump())) {
+  for (const std::string& text : world_.gather(dump_json(mine))) {
     for (const Json& json : parse_json(text)) {
       const loader::Replacement entry = loader::replacement_from_json(json, "a replica");
       if (seen.emplace(entry.epoch, entry.position).second) state.replaced.push_back(entry);
@@ -270,7 +265,7 @@ void Checkpointing::drain() { note(writer_.wait()); }
 
 void Checkpointing::finish() {
   drain();
-  if (saved_step_ == session_.state().step) return;
+  if (world_.min(saved_step_) == session_.state().step) return;
   std::exception_ptr fault = save({Tier::kShared});
   const auto start = std::chrono::steady_clock::now();
   if (!fault) fault = note(writer_.wait());

@@ -32,12 +32,15 @@ class Checkpointing {
   /// Waits for the write under way, then reads the newest checkpoint whose every byte agrees with its hash
   /// into the session; a damaged one is named in a warning and the one before is taken. One of the nodes'
   /// disks that is newer than those of the run folder is first made one of the run folder. False where the
-  /// run has none. IntegrityError when all are damaged, UsageError when it is another run's: the session's
-  /// state is then undefined.
+  /// run has none. IntegrityError when all are damaged, IoError when one cannot be read or promoted for a
+  /// reason that an older one does not help against (checkpoint::damage_in), UsageError when it is another
+  /// run's: the session's state is then undefined.
   bool restore();
 
   /// After a step that took so long: says whether this rank wants a checkpoint.
   void want(double step_seconds, StepVote& vote);
+  /// Whether `after` will save, given what the ranks agreed on.
+  static bool saves(const StepVote& vote);
   /// Saves what the ranks agreed on, and warns of writes that failed: the checkpoint before stays, and the
   /// next interval tries again.
   void after(const StepVote& vote);
@@ -56,6 +59,7 @@ class Checkpointing {
   using Outcome = checkpoint::AsyncWriter::Outcome;
   bool restore_from(const std::filesystem::path& path);
   bool restore_from(const checkpoint::LocalTier::Found& found);
+  static bool saves_locally(const StepVote& vote);
   std::exception_ptr save(std::vector<checkpoint::AsyncWriter::Tier> tiers);
   /// Logs what became of writes; returns the last fault.
   std::exception_ptr note(const std::vector<Outcome>& outcomes);

@@ -157,7 +157,7 @@ void add_train_options(OptionTable& table, TrainOptions& o) {
   table.add("train.ignore_memory_estimate", &o.ignore_memory_estimate,
             "begin although the estimate says that memory will not do");
   table.add("train.collective_timeout", &o.collective_timeout,
-            "on GPUs: end the process whose collective takes longer; 0: c10d's 600", "seconds");
+            "on GPUs: end the process whose collective takes longer; 0: twice fault.limit", "seconds");
   table.add("train.flight_recorder", &o.flight_recorder,
             "on GPUs: collectives to keep for OUTPUT/flight-recorder when one fails; 0: as c10d chooses");
   table.add("train.nan_check", &o.nan_check, "on GPUs: end the process that sends a NaN to others");

@@ -13,6 +13,7 @@
 #include <terramill/core/progress.hpp>
 #include <terramill/core/trace.hpp>
 #include <terramill/fault/incidents.hpp>
+#include <terramill/mpi/root_decision.hpp>
 #include <terramill/train/metrics.hpp>
 #include <terramill/train/pretraining.hpp>
 #include <terramill/train/stop_request.hpp>
@@ -30,11 +31,10 @@ namespace terramill::train {
 
 namespace {
 
-/// Rank 0 prepares the run folder and holds its lock; every rank learns of a refusal.
+/// Rank 0 prepares the run folder and holds its lock; all ranks refuse together.
 std::optional<DirectoryLock> claim_run(const mpi::Communicator& world, const PretrainConfig& config) {
   std::optional<DirectoryLock> lock;
-  mpi::all_or_none(world, [&] {
-    if (world.rank() != 0) return;
+  mpi::on_root(world, [&] {
     std::error_code error;
     std::filesystem::create_directories(config.output, error);
     if (error) {
@@ -67,6 +67,16 @@ std::string progress_note(double loss, double images_per_second, double flops_pe
   return note.append(text, static_cast<std::size_t>(length));
 }
 
+/// What rank 0 alone does for those who look on: training goes on without it.
+template <typename F>
+void unless_faulty(const char* attempted, F job) {
+  try {
+    job();
+  } catch (const std::exception& error) {
+    log::warn("cannot {}: {}", attempted, error.what());
+  }
+}
+
 /// A pretraining run in its folder: from a fresh start or a checkpoint to the end or a stop.
 class Run {
  public:
@@ -76,6 +86,8 @@ class Run {
  private:
   bool restore();
   void start_or_resume();
+  bool finished_before() const;
+  void note_end() const;
   void describe() const;
   bool step();
   void skip(const std::string& reason);
@@ -138,10 +150,30 @@ bool Run::restore() {
 void Run::start_or_resume() {
   if (config_.resume && restore()) return;
   if (!config_.init_from.empty()) {
-    const checkpoint::InitReport report = session_.task().init_from(config_.init_from);
-    log::info("weights from {}: {} tensors taken, {} left as initialised, {} not wanted", config_.init_from,
+    // A run may go on meanwhile: all ranks take the same of its checkpoints.
+    const std::filesystem::path source = checkpoint::find_weights(world_, config_.init_from);
+    const checkpoint::InitReport report = session_.task().init_from(source.string());
+    log::info("weights from {}: {} tensors taken, {} left as initialised, {} not wanted", source.string(),
               report.loaded.size(), report.missing.size(), report.unexpected.size());
   }
+}
+
+/// Whether this run, to the same number of steps, came to its end before: what it then wrote stands.
+bool Run::finished_before() const {
+  bool finished = false;
+  mpi::all_or_none(world_, [&] {
+    if (world_.rank() != 0 || !config_.resume || state_.step < session_.total_steps()) return;
+    const std::filesystem::path about = std::filesystem::path(config_.output) / "run.json";
+    finished = std::filesystem::exists(about) && read_json(about).value("finished", false);
+  });
+  return !world_.broadcast(finished ? "finished" : "").empty();
+}
+
+void Run::note_end() const {
+  const std::filesystem::path path = std::filesystem::path(config_.output) / "run.json";
+  Json about = read_json(path);
+  about["finished"] = true;
+  write_file_durably(path, dump_json(about, 2) + "\n");
 }
 
 void Run::describe() const {
@@ -173,6 +205,7 @@ void Run::describe() const {
   about["bucket_bytes"] = session_.gradients().bucket_bytes();
   about["peak_flops"] = peak_ ? Json(*peak_) : Json(nullptr);
   about["identity"] = checkpointing_.identity();
+  about["folder"] = std::filesystem::canonical(run).string();
   about["corpus"] = to_hex(session_.manifest().content);
   write_file_durably(run / "run.json", dump_json(about, 2) + "\n");
   // What normalised the input belongs to the weights: whoever uses them needs it.
@@ -212,12 +245,13 @@ bool Run::step() {
     skip("as fault.skip_batches says, or as before");
     return true;
   }
-  StepResult done = config_.fault.guard ? session_.try_step() : session_.step();
+  StepResult done = session_.try_step();
   if (!done.refusal.empty()) {
     const std::int64_t before = state_.step;
     refuse(done);
     return state_.step == before + 1;
   }
+  incidents_.accept(state_.step);
   done.phases.checkpoint = checkpointing_.take_stall();
   if (metrics_) metrics_->write("train", state_.step, numbers_of(done));
   watch(done);
@@ -240,6 +274,7 @@ void Run::skip(const std::string& reason) {
 /// A step that was not made: back to the newest checkpoint, or past its batch where that was tried before.
 void Run::refuse(const StepResult& done) {
   const std::int64_t step = state_.step + 1;
+  if (done.corrupt_rank < 0 && !config_.fault.guard) session_.end_by(done);
   if (done.corrupt_rank >= 0) {
     corrupt(name_corruption(world_, {done.corrupt_rank}));
   } else if (incidents_.unstable(step, done.refusal) == fault::Incidents::Next::kSkip) {
@@ -253,8 +288,10 @@ void Run::corrupt(const Corruption& found) {
   if (world_.rank() == 0) {
     const std::filesystem::path folder = std::filesystem::path(config_.output) / "faults";
     const Json json = {{"step", state_.step}, {"ranks", found.ranks}, {"hosts", found.hosts}};
-    std::filesystem::create_directories(folder);
-    write_file_durably(folder / "corrupt.json", dump_json(json) + "\n");
+    unless_faulty("say whose state it was", [&] {
+      std::filesystem::create_directories(folder);
+      write_file_durably(folder / "corrupt.json", dump_json(json) + "\n");
+    });
   }
   incidents_.corrupt(state_.step, found.text);
   roll_back("corruption", state_.step, found.text);
@@ -269,8 +306,9 @@ void Run::roll_back(const std::string& kind, std::int64_t fault_step, const std:
   progress_->set(static_cast<std::uint64_t>(state_.step));
   if (world_.rank() != 0) return;
   log::warn("step {}: {}; back to the newest checkpoint, of step {}", fault_step, reason, state_.step);
-  metrics_.emplace(config_.output, state_.step + 1);
-  metrics_->note(kind, state_.step, {{"fault_step", fault_step}, {"reason", reason}});
+  unless_faulty("drop the steps that are made again from metrics.jsonl",
+                [&] { metrics_.emplace(config_.output, state_.step + 1); });
+  if (metrics_) metrics_->note(kind, state_.step, {{"fault_step", fault_step}, {"reason", reason}});
 }
 
 void Run::watch(const StepResult& done) {
@@ -300,6 +338,10 @@ void Run::test_features() {
 
 ExitCode Run::go() {
   start_or_resume();
+  if (finished_before()) {
+    log::info("{} is finished: all {} steps are made; nothing is left to do", config_.output, state_.step);
+    return ExitCode::kDone;
+  }
   describe();
   require_memory(world_, session_.mesh().device(), session_.memory(), config_.train.ignore_memory_estimate);
   const std::int64_t total_steps = session_.total_steps();
@@ -308,7 +350,9 @@ ExitCode Run::go() {
   progress_->set(static_cast<std::uint64_t>(state_.step));
   const std::int64_t last =
       config_.train.stop_after > 0 ? std::min(config_.train.stop_after, total_steps) : total_steps;
-  if (config_.fault.guard && state_.step == 0) checkpointing_.finish();  // to go back to
+  const bool may_roll_back =
+      config_.fault.guard || config_.fault.hash_every > 0 || config_.fault.compare_every > 0;
+  if (may_roll_back && state_.step == 0) checkpointing_.finish();  // to go back to
   while (state_.step < last && !stop_agreed_) {
     if (!step()) continue;
     const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
@@ -317,8 +361,7 @@ ExitCode Run::go() {
     vote.say(Field::kStop, static_cast<int>(stop_.pending()));
     checkpointing_.want(step_seconds_, vote);
     vote.agree(world_);
-    const bool keeps = vote[Field::kSave] != 0 || vote[Field::kSaveLocal] != 0 || vote[Field::kStop] != 0 ||
-                       state_.step == last;
+    const bool keeps = Checkpointing::saves(vote) || vote[Field::kStop] != 0 || state_.step == last;
     const FaultOptions& checks = config_.fault;
     if ((checks.compare_every > 0 && (keeps || due(checks.compare_every))) ||
         (checks.hash_every > 0 && keeps)) {
@@ -341,6 +384,7 @@ ExitCode Run::go() {
   }
   validate();
   test_features();
+  if (world_.rank() == 0) unless_faulty("note the end in run.json", [&] { note_end(); });
   trace_.finish();
   return ExitCode::kDone;
 }

@@ -82,8 +82,10 @@ parallel::NcclOptions nccl_of(const PretrainConfig& config, c10::Device device) 
   const TrainOptions& t = config.train;
   const std::filesystem::path run(config.output);
   // NCCL ends a process without a word on what it was doing: the watchdog goes first.
-  const auto limit = std::chrono::seconds(device.is_cuda() ? static_cast<int>(2 * config.fault.limit) : 0);
-  return {t.collective_timeout > 0 ? std::chrono::seconds(t.collective_timeout) : limit, t.flight_recorder,
+  constexpr double kYear = 365.0 * 24 * 3600;
+  const double limit = config.fault.limit > 0 ? std::min(2 * config.fault.limit, kYear) : kYear;
+  const double seconds = t.collective_timeout > 0 ? t.collective_timeout : device.is_cuda() ? limit : 0;
+  return {std::chrono::seconds(static_cast<std::int64_t>(seconds)), t.flight_recorder,
           config.output.empty() ? run : run / "flight-recorder", t.nan_check};
 }
 
@@ -290,12 +292,16 @@ std::optional<Corruption> Session::corruption() {
 
 StepResult Session::step() {
   StepResult done = try_step();
-  if (done.refusal.empty()) return done;
+  if (!done.refusal.empty()) end_by(done);
+  return done;
+}
+
+void Session::end_by(const StepResult& refused) const {
   std::string parts;
-  for (const auto& [name, value] : named_losses(done.losses))
+  for (const auto& [name, value] : named_losses(refused.losses))
     parts += " " + name + "=" + std::to_string(value);
-  throw Error("step " + std::to_string(state_.step + 1) + " must not count, since " + done.refusal + ":" +
-                  parts + " gradient_norm=" + std::to_string(done.gradient_norm),
+  throw Error("step " + std::to_string(state_.step + 1) + " must not count, since " + refused.refusal + ":" +
+                  parts + " gradient_norm=" + std::to_string(refused.gradient_norm),
               {"train", config_.output,
                "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
 }

@@ -53,8 +53,10 @@ class Session {
   /// Step state().step + 1, or its refusal, where the guards of config.fault object to loss or gradient, or
   /// the state is no longer what the step before left. Collective.
   StepResult try_step();
-  /// The same; a refusal is an Error naming step and losses.
+  /// The same; a refusal ends as by end_by.
   StepResult step();
+  /// Throws the Error, naming step and losses, of a step that was refused.
+  [[noreturn]] void end_by(const StepResult& refused) const;
   /// Passes over step state().step + 1, tried or not: its batch changes nothing. Collective where an epoch
   /// begins.
   void skip_step();

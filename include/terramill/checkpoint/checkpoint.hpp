@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,18 +74,29 @@ std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem:
 std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem::path& run, std::int64_t step,
                            const std::vector<NamedTensor>& tensors, const Json& meta);
 
-/// Complete checkpoints of a run, oldest first: those that have an index.json. Nothing is verified.
+/// Complete checkpoints of a run, oldest first: those that have an index.json. Nothing is verified. IoError
+/// when the folder is there but cannot be read, so that no run takes itself for a new one.
 std::vector<std::filesystem::path> list(const std::filesystem::path& run);
 
 /// The step that a checkpoint's directory is named after, also one that waits to be replaced; -1 for another
 /// name.
 std::int64_t step_named_by(const std::filesystem::path& checkpoint);
 
+/// Runs `job` on every rank. Returns what the first rank that met damage says of it, on every rank, and ""
+/// where none did. Damage is IntegrityError, FormatError, and IoError of what is missing or cannot be read
+/// (ENOENT, EIO): what an older checkpoint helps against. Any other exception is thrown on all ranks, as by
+/// mpi::all_or_none; `job` may use that itself. Collective.
+std::string damage_in(const mpi::Communicator& comm, const std::function<void()>& job);
+
 /// The newest checkpoint of a run whose every byte agrees with its hash, or nothing where there is none. A
 /// damaged one is named in a warning and the one before is taken. The ranks share the reading; nothing is
 /// written, so a run that goes on is not disturbed. Collective.
 std::optional<std::filesystem::path> find_latest(const mpi::Communicator& comm,
                                                  const std::filesystem::path& run);
+
+/// What `init_from` (checkpoint/reader.hpp) is to read for all ranks: of a run its newest checkpoint, as by
+/// find_latest; of anything else itself. UsageError for a run without one. Collective.
+std::filesystem::path find_weights(const mpi::Communicator& comm, const std::filesystem::path& source);
 
 /// Which checkpoints of a run are kept.
 struct KeepPolicy {
@@ -95,8 +107,13 @@ struct KeepPolicy {
 /// Those of `steps`, ascending, that the policy does not keep. UsageError for a policy that keeps none.
 std::vector<std::int64_t> superfluous(const std::vector<std::int64_t>& steps, const KeepPolicy& policy);
 
-/// Removes the complete checkpoints that the policy does not keep, and what kills left; returns the removed.
-/// By rank 0 of the run alone.
-std::vector<std::filesystem::path> prune(const std::filesystem::path& run, const KeepPolicy& policy);
+/// Removes the complete checkpoints up to step `newest` that the policy does not keep, and what kills left;
+/// returns the removed. Later ones are damaged, or of a course that the run has left: they do not count,
+/// since the last good ones would go for their sake. By rank 0 of the run alone.
+std::vector<std::filesystem::path> prune(const std::filesystem::path& run, const KeepPolicy& policy,
+                                         std::int64_t newest);
+
+/// The newest checkpoint whose index, sizes and headers are right, or nothing. By one process.
+std::optional<std::filesystem::path> newest_readable(const std::filesystem::path& run);
 
 }  // namespace terramill::checkpoint

@@ -37,13 +37,14 @@ struct TensorEntry {
   std::int64_t region_size(const Slice& slice) const;
 };
 
-/// A checkpoint on disk, written by any number of ranks. Any process may read it alone.
+/// A checkpoint on disk, written by any number of ranks. Any process may read it alone; by one thread at a
+/// time.
 class Reader {
  public:
-  /// Reads and checks index.json of a checkpoint's directory, and the sizes and headers of its files. IoError
-  /// when one is missing, FormatError when one is cut or of another format, IntegrityError when bytes
-  /// disagree with their hash.
-  explicit Reader(std::filesystem::path directory);
+  /// Reads and checks index.json of a checkpoint's directory, and the sizes and headers of its files: ranks
+  /// that read together check every `parts`-th from number `part` on. IoError when one is missing,
+  /// FormatError when one is cut or of another format, IntegrityError when bytes disagree with their hash.
+  explicit Reader(std::filesystem::path directory, int part = 0, int parts = 1);
 
   const std::filesystem::path& directory() const noexcept { return directory_; }
   std::int64_t step() const noexcept { return step_; }
@@ -66,9 +67,10 @@ class Reader {
   void verify(int part = 0, int parts = 1) const;
 
  private:
-  /// Opens a file of the checkpoint and checks its size and header.
-  void open(const std::string& name, std::uint64_t bytes, std::uint64_t header_bytes,
-            std::uint64_t header_hash);
+  void check_file(const std::string& name, std::uint64_t bytes, std::uint64_t header_bytes,
+                  std::uint64_t header_hash) const;
+  /// As many ranks as there were may have written: a few files stay open at a time.
+  const FileDescriptor& open(const std::string& name) const;
   void read_slice(const TensorEntry& entry, const Slice& slice, std::span<std::byte> into) const;
   /// Elements [begin, end) of one region, flat.
   at::Tensor read_region(const TensorEntry& entry, int dim, const parallel::Range& range, std::int64_t begin,
@@ -79,7 +81,7 @@ class Reader {
   std::filesystem::path directory_;
   std::int64_t step_ = 0;
   Json meta_;
-  std::map<std::string, FileDescriptor> files_;
+  mutable std::map<std::string, FileDescriptor> open_;
   std::vector<TensorEntry> tensors_;
   std::map<std::string, std::size_t> by_name_;
 };

@@ -40,6 +40,8 @@ class Incidents {
   bool skips(std::int64_t step) const { return wanted_.contains(step) || found_.contains(step); }
   /// Step `step` must not count, since `reason`. UnstableError when that makes too many.
   Next unstable(std::int64_t step, const std::string& reason);
+  /// Step `step` counts: what went wrong there before, its batch was not to blame.
+  void accept(std::int64_t step) { suspects_.erase(step); }
   /// The state was found corrupt after `step` steps; `who` names the hosts. Roll back; CorruptionError where
   /// this is such a replay.
   void corrupt(std::int64_t step, const std::string& who);

@@ -88,7 +88,7 @@ struct TrainOptions {
   std::string bucket = "25";                ///< MiB, or "auto"
   bool deterministic = false;               ///< of CUDA; the CPU always is
   bool ignore_memory_estimate = false;      ///< go on where the estimate exceeds the memory
-  int collective_timeout = 0;               ///< seconds, of NCCL's collectives; 0: c10d's 600
+  int collective_timeout = 0;               ///< seconds, of NCCL's collectives; 0: twice fault.limit
   int flight_recorder = 0;                  ///< collectives that c10d keeps; 0: its own number
   bool nan_check = false;                   ///< of what NCCL sends
   std::string device = "auto";

@@ -1,9 +1,12 @@
 #include "mpi/checkpoint/invented_state.hpp"
+#include "support/error_text.hpp"
 
 #include <terramill/checkpoint/checkpoint.hpp>
 #include <terramill/checkpoint/reader.hpp>
+#include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -117,13 +120,45 @@ TEST(Checkpoint, PruningKeepsTheNewest) {
   for (int step = 1; step <= 4; ++step)
     save(world, scratch.path(), step * 30'000'000, invented_state(step), {});
   if (world.rank() == 0) {
-    prune(scratch.path(), {2});
+    // What is later than the newest good one neither counts nor goes.
+    EXPECT_EQ(prune(scratch.path(), {1}, 60'000'000).size(), 1U);
+    ASSERT_EQ(list(scratch.path()).size(), 3U);
+    EXPECT_EQ(list(scratch.path()).front().filename(), "step-60000000");
+    prune(scratch.path(), {2}, 120'000'000);
     const auto left = list(scratch.path());
     ASSERT_EQ(left.size(), 2U);
     EXPECT_EQ(left[0].filename(), "step-90000000");
     EXPECT_EQ(left[1].filename(), "step-120000000");
-    EXPECT_THROW(prune(scratch.path(), {0}), UsageError);
+    EXPECT_THROW(prune(scratch.path(), {0}, 120'000'000), UsageError);
   }
+}
+
+TEST(Checkpoint, AFolderThatCannotBeReadIsNoNewRun) {
+  const mpi::Communicator world = mpi::Communicator::world();
+  const SharedScratch scratch(world);
+  if (world.rank() == 0) std::ofstream(scratch.path() / "checkpoints") << "no folder";
+  world.barrier();
+  EXPECT_THROW(list(scratch.path()), IoError);
+  EXPECT_THROW(find_latest(world, scratch.path()), Error) << "on every rank";
+}
+
+TEST(Checkpoint, OnlyDamageIsAReasonForAnOlderOne) {
+  const mpi::Communicator world = mpi::Communicator::world();
+  const int last = world.size() - 1;
+  const auto fails_with = [&](const auto& error) {
+    return [&] {
+      mpi::all_or_none(world, [&] {
+        if (world.rank() == last) throw error;
+      });
+    };
+  };
+  EXPECT_EQ(damage_in(world, [] {}), "");
+  EXPECT_TRUE(testing::contains(damage_in(world, fails_with(IntegrityError("one bit"))), "one bit"));
+  EXPECT_TRUE(testing::contains(damage_in(world, fails_with(FormatError("cut"))), "cut"));
+  EXPECT_NE(damage_in(world, fails_with(IoError("gone", ENOENT))), "");
+  EXPECT_NE(damage_in(world, fails_with(IoError("unreadable", EIO))), "");
+  EXPECT_THROW(damage_in(world, fails_with(IoError("full", ENOSPC))), Error) << "on every rank";
+  EXPECT_THROW(damage_in(world, fails_with(UsageError("another run's"))), Error);
 }
 
 TEST(Checkpoint, WhatAKillLeftIsUsedAndPutRightByTheNextSave) {

@@ -37,7 +37,7 @@ void say_saved(const terramill::mpi::Communicator& world, std::int64_t step) {
 void save_behind(const terramill::mpi::Communicator& world, const std::string& run, std::int64_t step) {
   checkpoint::AsyncWriter writer(world, [&](const auto& comm, const checkpoint::Snapshot& snapshot) {
     checkpoint::write(comm, run, snapshot);
-    if (comm.rank() == 0) checkpoint::prune(run, {2});
+    if (comm.rank() == 0) checkpoint::prune(run, {2}, snapshot.step());
   });
   for (;; ++step) {
     const auto tensors = invented_state(step);
@@ -99,7 +99,7 @@ void save_forever(const terramill::mpi::Communicator& world, const std::string& 
   for (;; ++step) {
     checkpoint::save(world, run, step, invented_state(step), {{"step", step}});
     say_saved(world, step);
-    if (world.rank() == 0) checkpoint::prune(run, {2});
+    if (world.rank() == 0) checkpoint::prune(run, {2}, step);
   }
 }
 

@@ -18,6 +18,16 @@ TEST(Incidents, OnlyAStepThatFailsAgainIsSkipped) {
   EXPECT_FALSE(incidents.skips(7));
 }
 
+TEST(Incidents, AStepThatCountedInTheReplayIsNoSuspect) {
+  Incidents incidents({}, 3);
+  EXPECT_EQ(incidents.unstable(12, "NaN"), Incidents::Next::kReplay);
+  incidents.accept(11);
+  incidents.accept(12);
+  EXPECT_EQ(incidents.unstable(15, "NaN"), Incidents::Next::kReplay);
+  EXPECT_EQ(incidents.unstable(12, "NaN"), Incidents::Next::kReplay) << "another fault in passing";
+  EXPECT_EQ(incidents.unstable(12, "NaN"), Incidents::Next::kSkip);
+}
+
 TEST(Incidents, SkipsOfACheckpointCountAgainstTheLimitAndWantedOnesDoNot) {
   Incidents incidents({3, 4}, 2);
   incidents.restore({3, 5});

@@ -1,6 +1,6 @@
 #pragma once
 
-// What rank 0 decides alone and all ranks must hear of; internal to the corpus room.
+// What rank 0 decides alone and all ranks must hear of.
 
 #include <terramill/core/error.hpp>
 #include <terramill/mpi/communicator.hpp>
@@ -8,16 +8,16 @@
 #include <exception>
 #include <string>
 
-namespace terramill::corpus {
+namespace terramill::mpi {
 
 /// Runs `job` on rank 0. When it throws a UsageError, every rank throws one, so that the job ends with its
 /// exit code whichever rank ends first; another exception is rank 0's own, and an Error elsewhere.
 /// Collective.
 template <typename F>
-void on_root(const mpi::Communicator& comm, F job) {
+void on_root(const Communicator& comm, F job) {
   std::exception_ptr misuse;
   std::string text;
-  mpi::all_or_none(comm, [&] {
+  all_or_none(comm, [&] {
     if (comm.rank() != 0) return;
     try {
       job();
@@ -31,4 +31,4 @@ void on_root(const mpi::Communicator& comm, F job) {
   if (!text.empty()) throw UsageError(text);
 }
 
-}  // namespace terramill::corpus
+}  // namespace terramill::mpi
