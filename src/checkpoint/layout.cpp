@@ -51,7 +51,9 @@ void recover(const fs::path& folder) {
   std::error_code absent;
   fs::remove(temporary_name(folder / kLatestName), absent);
   for (fs::directory_iterator entry(folder, absent), end; !absent && entry != end; entry.increment(absent)) {
-    if (entry->path().filename().string().starts_with(".step-")) found.push_back(entry->path());
+    std::error_code unknown;
+    if (entry->is_directory(unknown) && entry->path().filename().string().starts_with(".step-"))
+      found.push_back(entry->path());
   }
   for (const fs::path& path : found) {
     const std::string name = path.filename().string();
