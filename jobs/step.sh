@@ -17,6 +17,7 @@ terramill_choose_launcher() {
   local types open_mpi=false word
   if [[ -n ${TERRAMILL_LAUNCHER:-} ]]; then
     read -ra launcher <<<"$TERRAMILL_LAUNCHER"
+    if [[ ${launcher[0]##*/} == srun && $TERRAMILL_LAUNCHER != *--kill-on-bad-exit* ]]; then launcher+=(--kill-on-bad-exit=1); fi
     return
   fi
   types=$(srun --mpi=list 2>&1 || true)
@@ -32,7 +33,7 @@ terramill_choose_launcher() {
   elif $open_mpi; then
     launcher=(mpirun --bind-to none)
   else
-    launcher=(mpiexec -n "$SLURM_NTASKS")
+    launcher=(mpiexec)
   fi
 }
 
@@ -66,6 +67,12 @@ terramill_step() {
   terramill_tell_layout "$@"
 
   terramill_on_every_node mkdir -p "$scratch" || return 1
+  case ${launcher[0]##*/} in
+    srun) ;;
+    # What is meant for srun must not reach that by which mpirun starts its daemons.
+    mpirun) launcher=(env -u SRUN_CPUS_PER_TASK "${launcher[@]}") ;;
+    *) if [[ " ${launcher[*]} " != *" -n "* ]]; then launcher+=(-n "$SLURM_NTASKS"); fi ;;
+  esac
   # In the background, so that this shell can hear the stop signal while the ranks run.
   TMPDIR=$scratch "${launcher[@]}" terramill "$@" &
   step=$!
