@@ -4,10 +4,11 @@ set -uo pipefail
 
 usage() {
   cat <<TEXT
-usage: jobs/node-health.sh SCRATCH DISK MEMORY GPUS
+usage: jobs/node-health.sh SCRATCH DISK MEMORY GPUS [FOLDER]...
 
 Prints "HOST ok", or "HOST" and what is wrong: SCRATCH (made when missing) cannot be written and read back or has less
-than DISK MiB free, less than MEMORY MiB of memory are available, fewer than GPUS GPUs answer, or \`terramill\` is missing.
+than DISK MiB free, less than MEMORY MiB of memory are available, fewer than GPUS GPUs answer, \`terramill\` is missing, or
+a FOLDER, which all nodes share, does not answer within 30 seconds.
 
 Exit codes: 0 healthy, 1 not, 2 bad usage.
 TEXT
@@ -16,9 +17,10 @@ TEXT
 case ${1:-} in
   --help | -h) usage; exit 0 ;;
 esac
-(($# == 4)) || { usage >&2; exit 2; }
+(($# >= 4)) || { usage >&2; exit 2; }
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 scratch=$1 disk=$2 memory=$3 gpus=$4
+shift 4
 probe=$scratch/.health-$$
 trap 'rm -f "$probe"' EXIT
 
@@ -40,4 +42,7 @@ if ((gpus > 0)); then
   ((answering >= gpus)) || unhealthy "has $answering GPUs that answer, not $gpus"
 fi
 command -v terramill >/dev/null || unhealthy "does not see the program (no terramill on the PATH)"
+for folder in "$@"; do
+  timeout --kill-after=5 30 stat "$folder" >/dev/null 2>&1 || unhealthy "does not see $folder"
+done
 echo "$node ok"
