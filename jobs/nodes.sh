@@ -1,46 +1,68 @@
 # shellcheck shell=bash
 # Sourced by jobs/supervise.sh: the nodes of the allocation, and which of them can take part. Outside Slurm there is one.
 #
-# `launcher`, an array, is the caller's; so are these:
+# `launcher`, an array, is the caller's, as are `say` and `stopping`; so are these:
 
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID:-}}
+job=${job:-${SLURM_JOB_ID:-}}  # the last task of an array bears the number of them all
 scratch=/tmp            # a folder on every node
+shared=()               # folders that every node must see
 least_disk=64           # MiB that must be free in it
 least_memory=256        # MiB that must be available
 health_limit=60         # seconds that a check may take
-banned=()               # nodes that are not to be used
+banned=()               # nodes that are not to be used in this start of the job; Slurm excludes them from the next
 declare -A heirs=()     # process ids of those who watch over the batch host, by node
-session=''              # outside Slurm: the session of the ranks' processes
+session=''              # the session of the launcher, and of the ranks that it starts on this node; srun starts none
 
 in_slurm() { [[ -n ${SLURM_JOB_ID:-} ]]; }
 
-# A field of the job as scontrol shows it; nothing where the controller does not answer.
-job_field() { scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null | head -n 1 | grep -o " $1=[^ ]*" | cut -d= -f2; }
+controller_answers() { scontrol ping 2>/dev/null | grep -q ' UP'; }
 
-# The controller may be restarted while the job runs; steps cannot start meanwhile.
+# The controller may be restarted while the job runs; steps cannot start meanwhile. Fails after a request to stop, when
+# a minute was not enough.
 wait_for_controller() {
   in_slurm || return 0
-  local told=false
-  until scontrol ping 2>/dev/null | grep -q ' UP'; do
+  local told=false deadline=0
+  until controller_answers; do
     $told || say "waiting for Slurm's controller"
     told=true
+    if $stopping; then
+      ((deadline)) || deadline=$((SECONDS + 60))
+      ((SECONDS < deadline)) || return 1
+    fi
     sleep 2
   done
 }
+
+# Asks the controller for the job until it answers: sets `shown`, whose fields job_field gives. Not in a subshell, which
+# would not hear a request to stop.
+show_job() {
+  local tries=0
+  until shown=$(scontrol --oneliner show job "$job" 2>/dev/null); do
+    wait_for_controller || return 1
+    ((++tries < 30)) || return 1
+    sleep 1
+  done
+}
+job_field() { head -n 1 <<<"${shown:-}" | grep -o " $1=[^ ]*" | cut -d= -f2; }
 
 # The nodes of the allocation as it is now, a line each: what Slurm gave up is not among them any more.
 allocated_nodes() {
   in_slurm || { hostname; return; }
   local list
-  list=$(squeue --noheader --job="$SLURM_JOB_ID" --format=%N 2>/dev/null | head -n 1)
+  list=$(squeue --noheader --job="$job" --format=%N 2>/dev/null | head -n 1)
   scontrol show hostnames "${list:-$SLURM_JOB_NODELIST}"
 }
 
-# Of the nodes given, those that Slurm takes for alive.
+# Of the nodes given, those that Slurm takes for alive; all of them where it does not say.
 alive_nodes() {
-  in_slurm || { printf '%s\n' "$@"; return; }
-  local list
+  local list states
   printf -v list '%s,' "$@"
-  sinfo --noheader --Node --nodes="${list%,}" --format='%N %T' | awk '$2 !~ /[*]|down|fail|not_resp|power/ { print $1 }' | sort -uV
+  if in_slurm && states=$(sinfo --all --noheader --Node --nodes="${list%,}" --format='%N %T' 2>/dev/null) && [[ -n $states ]]; then
+    awk '$2 !~ /[*]|down|fail|not_resp|power/ { print $1 }' <<<"$states" | sort -uV
+  else
+    printf '%s\n' "$@"
+  fi
 }
 
 # Runs a command once on each of the nodes: on_nodes "n1 n2" COMMAND…
@@ -65,7 +87,7 @@ launch_words() {
   fi
   case ${launcher[0]##*/} in
     srun) words+=(--overlap --no-kill=off --nodes="$count" --ntasks="$ranks" --ntasks-per-node="$per" --nodelist="${nodes// /,}") ;;
-    mpirun) words+=(-n "$ranks" --host "$(sed "s/ /:$per,/g; s/\$/:$per/" <<<"$nodes")") ;;
+    mpirun) words=(env -u SRUN_CPUS_PER_TASK SLURM_OVERLAP=1 "${launcher[@]}" -n "$ranks" --host "$(sed "s/ /:$per,/g; s/\$/:$per/" <<<"$nodes")") ;;
     *) words+=(-n "$ranks" -ppn "$per" -hosts "${nodes// /,}") ;;
   esac
 }
@@ -77,11 +99,11 @@ nodes_reach_each_other() {
   SRUN_CPUS_PER_TASK=1 timeout --kill-after=5 "$health_limit" "${words[@]}" terramill doctor --ping >/dev/null 2>&1 </dev/null
 }
 
-# Of the nodes given, those whose disk, memory, GPUs and program are as they must be; says what is wrong with the others.
+# Of the nodes given, those whose disks, memory, GPUs and program are as they must be; says what is wrong with the others.
 fit_nodes() {
   local here answers node
   here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-  local check=(bash "$here/node-health.sh" "$scratch" "$least_disk" "$least_memory" "${SLURM_GPUS_ON_NODE:-0}")
+  local check=(bash "$here/node-health.sh" "$scratch" "$least_disk" "$least_memory" "${SLURM_GPUS_ON_NODE:-0}" "${shared[@]}")
   answers=$(on_nodes "$*" "${check[@]}" 2>/dev/null)
   for node in "$@"; do
     # One node that does not answer may have kept the others from it: ask each of these alone.
@@ -130,35 +152,98 @@ healthy_nodes() {
   ((${#kept[@]})) && connected_nodes "${kept[@]}"
 }
 
+# The nodes with these host names, which Slurm need not call by them: of the nodes given, those that answer.
+nodes_of_hosts() {  # nodes_of_hosts "HOST…" NODE…
+  local hosts=" $1 " node host found=()
+  shift
+  # shellcheck disable=SC2016
+  while read -r node host; do
+    if [[ $hosts == *" ${host%%.*} "* ]]; then found+=("$node"); fi
+  done < <(on_nodes "$*" bash -c 'echo "${SLURMD_NODENAME:-$(hostname)} $(hostname)"' 2>/dev/null)
+  # shellcheck disable=SC2086
+  if ((${#found[@]})); then printf '%s\n' "${found[@]}"; else printf '%s\n' $hosts; fi
+}
+
+# Requeues the job: requeue_job NODES EXCLUDED, on so many nodes, since Slurm took lost ones from it, without those that
+# are banned and those that the user excluded.
+requeue_job() {
+  trap '' TERM  # Slurm ends what runs of the job while the next line is still to be said
+  scontrol requeue "$job" && scontrol update JobId="$job" NumNodes="$1" ${2:+ExcNodeList="$2"}
+}
+
+# Those whom Slurm is not to give the job any more, by commas: the banned and the user's.
+excluded_nodes() {
+  local given
+  given=$(job_field ExcNodeList)
+  [[ $given != '(null)' ]] || given=''
+  ((${#banned[@]})) || return 0
+  given=$given$(printf ',%s' "${banned[@]}")
+  echo "${given#,}"
+}
+
 # Sees to it that two nodes beside this one requeue the job when this one is lost with the batch script.
 place_heirs() {
   local node count=0
   in_slurm || return 0
+  show_job || true
   for node in "$@"; do
     if [[ $node == "${SLURMD_NODENAME:-}" ]] || ((count == 2)); then continue; fi
     count=$((count + 1))
     if [[ -n ${heirs[$node]:-} ]] && kill -0 "${heirs[$node]}" 2>/dev/null; then continue; fi
     srun --mpi=none --overlap --quiet --job-name=terramill-heir --nodes=1 --ntasks=1 --cpus-per-task=1 --nodelist="$node" \
-      bash "$(dirname "${BASH_SOURCE[0]}")/heir.sh" "$SLURM_JOB_ID" "${SLURMD_NODENAME:-}" "$SLURM_JOB_NUM_NODES" </dev/null >/dev/null 2>&1 &
+      bash "$(dirname "${BASH_SOURCE[0]}")/heir.sh" "$job" "${SLURMD_NODENAME:-}" "$SLURM_JOB_NUM_NODES" "$(excluded_nodes)" \
+      </dev/null >/dev/null 2>&1 &
     heirs[$node]=$!
   done
+}
+
+dismiss_heirs() {
+  ((${#heirs[@]} == 0)) || kill "${heirs[@]}" 2>/dev/null
+  heirs=()
 }
 
 # Ends what is left of earlier steps, so that no rank of one writes beside the next.
 end_steps() {
   local step left pids deadline=$((SECONDS + health_limit))
-  while ! in_slurm && [[ -n $session ]]; do
+  while [[ -n $session ]]; do
     mapfile -t pids < <(ps -o pid= --sid "$session")
-    ((${#pids[@]} && SECONDS < deadline)) || return 0
+    ((${#pids[@]} && SECONDS < deadline)) || break
     kill -KILL "${pids[@]}" 2>/dev/null
     sleep 0.1
   done
   in_slurm || return 0
   while :; do
-    left=$(squeue --noheader --steps --job="$SLURM_JOB_ID" --format='%i %N %j' 2>/dev/null | grep -E '^[0-9]+\.[0-9]+ ' | grep -v ' terramill-heir$' || true)
+    # JOB.STEP, in an array JOB_TASK.STEP
+    left=$(squeue --noheader --steps --job="$job" --format='%i %N %j' 2>/dev/null | grep -E '^[0-9]+(_[0-9]+)?\.[0-9]+ ' | grep -v ' terramill-heir$' || true)
     if [[ -z $left ]] || ((SECONDS >= deadline)); then break; fi
     while read -r step _; do scancel --signal=KILL "$step" 2>/dev/null; done <<<"$left"
     sleep 0.5
   done
   [[ -z $left ]] || say "still ending: $(tr '\n' ';' <<<"$left")"
+}
+
+# ---- Outside Slurm: what a supervisor that was itself killed left running --------------------------------------------
+
+# When a process started, in ticks since the machine did; nothing where there is none.
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+
+# `OUTPUT.supervised` tells who supervises a run, and the mark in the environment of all that it starts.
+mark_session() { printf '%s %s %s %s\n' "$(hostname)" $$ "$(started $$)" "$TERRAMILL_SESSION" >"$1" 2>/dev/null || true; }
+
+# Ends the ranks of a supervisor that is gone: only processes that bear its mark, and only when it is gone.
+end_left_session() {
+  local host supervisor since mark pid file=$1 deadline=$((SECONDS + health_limit)) left
+  read -r host supervisor since mark 2>/dev/null <"$file" || return 0
+  [[ $host == "$(hostname)" && -n $mark ]] || return 0
+  if [[ $(started "$supervisor") == "$since" ]]; then return 0; fi  # the lock of the folder keeps the two apart
+  while ((SECONDS < deadline)); do
+    left=()
+    for pid in $(ps -u "$(id -u)" -o pid=); do
+      if grep -qzxF "TERRAMILL_SESSION=$mark" "/proc/$pid/environ" 2>/dev/null; then left+=("$pid"); fi
+    done
+    ((${#left[@]})) || return 0
+    say "ending ${#left[@]} processes that a supervisor left which was killed"
+    kill -KILL "${left[@]}" 2>/dev/null
+    sleep 0.2
+  done
 }

@@ -17,6 +17,7 @@ Slurm: the same with mpirun on this machine.
   --least-nodes N      with fewer healthy nodes the job is requeued (1)
   --max-restarts N     restarts in all (20)
   --max-stuck N        restarts in a row after which no newer checkpoint, or no further shard, is there (3)
+  --pause S            seconds before a restart after one that brought nothing: twice as many, then four times … (15)
   --max-requeues N     how often Slurm may have started the job anew (10)
   --requeue            after the stop signal of the time limit, requeue the job instead of ending it with 85
   --least-disk MIB     a node's scratch must have so much free (64)
@@ -24,24 +25,29 @@ Slurm: the same with mpirun on this machine.
   --health-limit S     seconds that a node's check may take (60)
   --ranks N            outside Slurm: how many (1)
 
-The options may also stand among those of the subcommand. USR1 and TERM ask the ranks to stop with a checkpoint. Each
-line begins with the time; the last one tells the exit code: that of \`terramill\` (docs/operations.md).
+The options may also stand among those of the subcommand. USR1 and TERM ask the ranks to stop with a checkpoint; in a job
+array TERM also cancels the tasks that are still to come. Each line begins with the time; the last one tells the exit
+code: that of \`terramill\` (docs/operations.md).
 TEXT
 }
 
 say() { echo "supervise: $(date -u +%Y-%m-%dT%H:%M:%S.%3NZ) $*"; }
 refuse() { echo "supervise: $*; see --help" >&2; exit 2; }
 
-spares=0 least_nodes=1 max_restarts=20 max_stuck=3 max_requeues=10 ranks=1
+spares=0 least_nodes=1 max_restarts=20 max_stuck=3 max_requeues=10 ranks=1 pause=15
 requeue=false subcommand=()
 while (($#)); do
   case $1 in
+    --spares=* | --least-nodes=* | --max-restarts=* | --max-stuck=* | --max-requeues=* | --least-disk=* | --least-memory=* | \
+      --health-limit=* | --ranks=* | --pause=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+  esac
+  case $1 in
     --help | -h) usage; exit 0 ;;
     --requeue) requeue=true; shift ;;
-    --spares | --least-nodes | --max-restarts | --max-stuck | --max-requeues | --least-disk | --least-memory | --health-limit | --ranks)
+    --spares | --least-nodes | --max-restarts | --max-stuck | --max-requeues | --least-disk | --least-memory | --health-limit | --ranks | --pause)
       [[ ${2:-} =~ ^[0-9]+$ ]] || refuse "$1 takes a whole number, not \"${2:-}\""
       name=${1#--}
-      printf -v "${name//-/_}" %s "$2"
+      printf -v "${name//-/_}" %s "$((10#$2))"
       shift 2 ;;
     *) subcommand+=("$1"); shift ;;
   esac
@@ -66,8 +72,16 @@ option_value() {
   echo "$value"
 }
 
-output=$(option_value --output '')
-restarts=0 stuck=0 stopping=false step='' own_session=() code=0
+output='' restarts=0 stuck=0 refusals=0 stopping=false for_good=false step='' own_session=() code=0 described='' mark=''
+
+# An option's value as --print-config told it, from the command line where it told nothing: described_value SECTION NAME.
+described_value() {
+  local found
+  found=$(awk -v section="$1" -v name="$2" '
+    /^\[/ { at = substr($0, 2, index($0, "]") - 2) }
+    at == section && index($0, name " = ") == 1 { sub(/  # [^#]*$/, ""); print substr($0, length(name) + 4) }' <<<"$described")
+  if [[ -n $found ]]; then echo "$found"; else option_value "--${1:+$1.}$2" ''; fi
+}
 
 # What is durable, as one number that grows: the newest complete checkpoint's step, or finished shards.
 progress() {
@@ -85,22 +99,59 @@ progress() {
   fi
 }
 
+# Seconds to wait, unless a stop is asked for.
+pause_for() {
+  local end=$((SECONDS + $1))
+  until $stopping || ((SECONDS >= end)); do sleep 1; done
+}
+
 # The hosts whose memory or processor changed what they held, as the run that ended with 88 recorded them.
 corrupt_hosts() {
   grep -o '"hosts": *\[[^]]*\]' "$output/faults/corrupt.json" 2>/dev/null | sed 's/^[^[]*//' | grep -o '"[^"]*"' | tr -d '"' | sed 's/[.].*//'
 }
 
 # Whether Slurm is preempting the job: it then asks the ranks to stop, but not this script.
-preempted() { in_slurm && [[ $(job_field PreemptTime) =~ ^[0-9] ]]; }
+preempted() {
+  in_slurm || return 1
+  shown=$(scontrol --oneliner show job "$job" 2>/dev/null)
+  [[ $(job_field PreemptTime) =~ ^[0-9] ]]
+}
+
+# By mpirun the ranks beside it are not Slurm's: it asks only the others to stop.
+watch_for_preemption() {
+  while sleep 15; do
+    if preempted; then kill -USR1 $$; fi
+  done
+}
+
+clear_scratch() {
+  local nodes there health_limit=20
+  mapfile -t there < <(allocated_nodes)
+  mapfile -t nodes < <(alive_nodes "${there[@]}")
+  ((${#nodes[@]})) && on_nodes "${nodes[*]}" rm -rf --one-file-system "$scratch" >/dev/null 2>&1
+}
+
+# The tasks of a job array that are still to come, unless it was the time limit that asked for the stop.
+cancel_chain() {
+  local end
+  [[ -n ${SLURM_ARRAY_JOB_ID:-} ]] || return 0
+  case $1 in
+    0 | 2 | 3 | 87 | 88) ;;
+    *)
+      $for_good || return 0
+      show_job && end=$(date -d "$(job_field EndTime)" +%s 2>/dev/null) && ((end - $(date +%s) > 60)) || return 0 ;;
+  esac
+  say "the tasks of the array that are still to come are cancelled"
+  scancel --state=PENDING "$SLURM_ARRAY_JOB_ID" 2>/dev/null
+}
 
 finish() {
-  local nodes there
-  trap - USR1 TERM INT
+  trap '' USR1 TERM INT HUP
   say "${2:-done}"
-  mapfile -t there < <(allocated_nodes)
-  mapfile -t nodes < <(alive_nodes "${there[@]}" 2>/dev/null)
-  ((${#heirs[@]} == 0)) || kill "${heirs[@]}" 2>/dev/null
-  ((${#nodes[@]})) && on_nodes "${nodes[*]}" rm -rf --one-file-system "$scratch" >/dev/null 2>&1
+  cancel_chain "$1"
+  dismiss_heirs
+  clear_scratch
+  [[ -z $mark ]] || rm -f "$mark"
   echo "terramill: exit code $1, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   exit "$1"
 }
@@ -110,21 +161,25 @@ finish() {
 requeue_or_finish() {
   if ! in_slurm; then finish "$1" "$2"; fi
   if ((${SLURM_RESTART_COUNT:-0} >= max_requeues)); then finish "$1" "$2; not requeued: that was done $max_requeues times"; fi
-  if [[ $(job_field JobState) == RUNNING && $(job_field Requeue) == 1 ]]; then
+  if show_job && [[ $(job_field JobState) == RUNNING && $(job_field Requeue) == 1 ]]; then
     say "$2: requeueing the job"
-    if scontrol requeue "$SLURM_JOB_ID"; then
-      scontrol update JobId="$SLURM_JOB_ID" NumNodes="$SLURM_JOB_NUM_NODES"  # Slurm took lost ones from the job
-      exit "$1"
-    fi
+    clear_scratch
+    if requeue_job "$SLURM_JOB_NUM_NODES" "$(excluded_nodes)"; then exit "$1"; fi
   fi
   finish "$1" "$2"
 }
 
-# After a request to stop: what is durable stays, whether or not the ranks were far enough to add a checkpoint.
+# After a request to stop: what is durable stays, whether or not the ranks were far enough to add a checkpoint. With the
+# code of ranks that ended after it: 138 and 143 are those of USR1 and TERM where nothing is to be saved.
 stopped() {
-  if preempted; then requeue_or_finish 85 "preempted"; fi
-  if $requeue; then requeue_or_finish 85 "stopped on request"; fi
-  finish 85 "stopped on request"
+  local end=85 why="stopped on request"
+  case ${1:-85} in
+    85 | 138 | 143) ;;
+    *) end=$1 why="asked to stop, but the ranks failed: $1" ;;
+  esac
+  if preempted; then requeue_or_finish "$end" "preempted"; fi
+  if $requeue; then requeue_or_finish "$end" "$why"; fi
+  finish "$end" "$why"
 }
 
 stop() {
@@ -132,7 +187,8 @@ stop() {
   stopping=true
   [[ -z $step ]] || kill -USR1 "$step" 2>/dev/null
 }
-trap stop USR1 TERM INT
+trap stop USR1
+trap '$stopping || for_good=true; stop' TERM INT HUP
 
 # As a function, since the shell reads a script while it runs it: the file may be exchanged during a run of weeks.
 supervise() {
@@ -144,6 +200,10 @@ supervise() {
     per_node=${SLURM_NTASKS_PER_NODE:-$((SLURM_NTASKS / SLURM_JOB_NUM_NODES))}
     export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
     unset SLURM_NO_KILL  # a step that lost a node is to end
+    # Of what the job has in all a step on one node has but a part.
+    unset SLURM_GPUS SLURM_GPUS_PER_TASK SLURM_NTASKS_PER_GPU
+    [[ -z ${SLURM_GPUS_ON_NODE:-} ]] || export SLURM_GPUS_PER_NODE=$SLURM_GPUS_ON_NODE
+    [[ ${launcher[0]##*/} == srun ]] || own_session=(setsid)
     terramill_tell_layout "${subcommand[@]}"
   else
     ((spares == 0)) || refuse "--spares needs a Slurm job: outside there is one node"
@@ -153,15 +213,35 @@ supervise() {
   fi
   wanted=$((all_nodes - spares))
   ((wanted >= least_nodes && wanted >= 1)) || refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
-  tensor_parallel=$(option_value --train.tp '')
-  if [[ -z $tensor_parallel && -n $(option_value --config '') ]]; then
-    tensor_parallel=$(terramill "${subcommand[@]}" --print-config 2>/dev/null | sed -n '/^\[train\]/,/^\[/s/^tp *= *\([0-9]*\).*/\1/p')
-  fi
-  [[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1
 
-  newest=$(progress)
+  wait_for_controller
+  for node in "${SLURMD_NODENAME:-$(hostname)}" $(allocated_nodes | grep -vx "${SLURMD_NODENAME:-}" | head -n 1); do
+    launch_words 1 "$node"
+    described=$(timeout --kill-after=5 "$((health_limit * 2))" "${words[@]}" terramill "${subcommand[@]}" --print-config 2>/dev/null </dev/null)
+    if [[ -n $described ]]; then break; fi
+  done
+  output=$(described_value '' output)
+  [[ -n $output ]] || refuse "neither the command line nor the configuration tells an output, or terramill ${subcommand[*]} --print-config fails"
+  tensor_parallel=$(described_value train tp)
+  [[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1
+  fault_limit=$(described_value fault limit)
+  [[ $fault_limit =~ ^[0-9]+ ]] && fault_limit=${BASH_REMATCH[0]} || fault_limit=600
+  # A folder that does not exist here is for terramill to refuse.
+  for folder in "$output" "$(described_value '' corpus)" "$(described_value '' input)"; do
+    [[ $folder != "$output" || -e $folder ]] || folder=$(dirname "$folder")
+    if [[ -n $folder && -e $folder ]]; then shared+=("$folder"); fi
+  done
+  if ! in_slurm; then
+    mark=${output%/}.supervised
+    end_left_session "$mark"
+    TERRAMILL_SESSION=$$-$(started $$)-$RANDOM$RANDOM
+    export TERRAMILL_SESSION
+    mark_session "$mark"
+  fi
+
+  newest=$(progress) looked_again=false
   while :; do
-    wait_for_controller
+    wait_for_controller || stopped
     end_steps
     mapfile -t healthy < <(healthy_nodes)
     count=${#healthy[@]}
@@ -170,6 +250,12 @@ supervise() {
     while ((count > 0 && count * per_node % tensor_parallel != 0)); do count=$((count - 1)); done
     if $stopping; then stopped; fi
     if preempted; then stopped; fi
+    if in_slurm && ((count < least_nodes || count == 0)) && ! $looked_again; then
+      say "$count healthy nodes are too few; looking again"
+      looked_again=true
+      continue  # the controller may have been away, or be, while they were asked
+    fi
+    looked_again=false
     if ((count < least_nodes || count == 0)); then
       requeue_or_finish "$((code ? code : 1))" "$count healthy nodes are too few"
     fi
@@ -179,30 +265,53 @@ supervise() {
     launch_words $((count * per_node)) "$chosen"
     # In the background, so that this shell hears signals while the ranks run.
     TMPDIR=$scratch "${own_session[@]}" "${words[@]}" terramill "${subcommand[@]}" &
-    step=$! session=$!
+    step=$!
+    ((${#own_session[@]} == 0)) || session=$step
     if $stopping; then stop; fi
+    watcher=''
+    if in_slurm && [[ -n $session ]]; then watch_for_preemption & watcher=$!; fi
     while kill -0 "$step" 2>/dev/null; do wait "$step"; done
     wait "$step"
     code=$?
     step=''
+    [[ -z $watcher ]] || kill "$watcher" 2>/dev/null
     say "ended with $code"
 
     first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
     case $code in
       0 | 3 | 87) finish "$code" ;;
-      85 | 138) if $stopping || preempted; then stopped; fi; finish 85 "stopped" ;;  # 138: USR1 to who has nothing to save
+      85 | 138) if $stopping || preempted; then stopped "$code"; fi; finish 85 "stopped" ;;  # 138: USR1 to who has nothing to save
       88)
-        mapfile -t -O "${#banned[@]}" banned < <(corrupt_hosts)
+        mapfile -t hosts < <(corrupt_hosts)
+        ((${#hosts[@]})) && mapfile -t -O "${#banned[@]}" banned < <(nodes_of_hosts "${hosts[*]}" "${healthy[@]:0:count}")
+        dismiss_heirs  # new ones know it
         say "not used any more: ${banned[*]:-nobody, since the run could not tell which host it was}" ;;
-      2) ((first == 0)) || finish 2 "refused" ;;  # later it may be the lock of ranks that are still ending
+      2) ((first == 0)) || finish 2 "refused" ;;
     esac
-    if $stopping; then stopped; fi
-    if preempted; then stopped; fi
+    if $stopping; then stopped "$code"; fi
+    if preempted; then stopped "$code"; fi
+    # Later than the first it may be the folder's lock, held by ranks that are cut off: their watchdog ends them.
+    if ((code == 2)); then
+      ((refusals)) || refused_since=$SECONDS
+      refusals=$((refusals + 1))
+      if ((SECONDS - refused_since < fault_limit + 120)); then
+        say "refused, perhaps since ranks of before still hold the folder's lock; trying again for $((fault_limit + 120)) s"
+        pause_for $((2 * pause))
+        continue
+      fi
+    else
+      refusals=0
+    fi
     restarts=$((restarts + 1))
     now=$(progress)
     if ((now > newest)); then stuck=0 newest=$now; else stuck=$((stuck + 1)); fi
     if ((restarts > max_restarts)); then finish "$code" "gave up: restarted $max_restarts times"; fi
     if ((stuck >= max_stuck)); then finish "$code" "gave up: $stuck attempts in a row brought nothing further than $newest"; fi
+    if ((stuck)); then
+      seconds=$((pause << (stuck < 5 ? stuck : 5)))
+      say "nothing further than $newest: waiting for $seconds s"
+      pause_for "$seconds"
+    fi
   done
 }
 

@@ -44,7 +44,7 @@ class Stage:
     def start(self, *options, subcommand=("pretrain",)):
         environment = {**os.environ, "TERRAMILL_BIN_DIR": str(self.folder), "TMPDIR": str(self.folder)}
         environment.pop("SLURM_JOB_ID", None)
-        words = ["bash", SOURCE / "jobs/supervise.sh", "--least-memory", 1, *options, *subcommand, "--output",
+        words = ["bash", SOURCE / "jobs/supervise.sh", "--least-memory", 1, "--pause", 0, *options, *subcommand, "--output",
                  self.folder / "run"]
         return subprocess.Popen(list(map(str, words)), env=environment, stdin=subprocess.DEVNULL, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
