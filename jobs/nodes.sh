@@ -65,6 +65,17 @@ alive_nodes() {
   fi
 }
 
+# Whether the job has lost one of the nodes given.
+lost_node() {
+  local node there
+  in_slurm || return 1
+  wait_for_controller || true
+  # shellcheck disable=SC2046
+  there=" $(alive_nodes $(allocated_nodes) | tr '\n' ' ')"
+  for node in "$@"; do [[ $there == *" $node "* ]] || return 0; done
+  return 1
+}
+
 # Runs a command once on each of the nodes: on_nodes "n1 n2" COMMAND…
 on_nodes() {
   local nodes=$1 list
@@ -204,7 +215,7 @@ dismiss_heirs() {
 
 # Ends what is left of earlier steps, so that no rank of one writes beside the next.
 end_steps() {
-  local step left pids deadline=$((SECONDS + health_limit))
+  local left id pids deadline=$((SECONDS + health_limit))
   while [[ -n $session ]]; do
     mapfile -t pids < <(ps -o pid= --sid "$session")
     ((${#pids[@]} && SECONDS < deadline)) || break
@@ -216,7 +227,7 @@ end_steps() {
     # JOB.STEP, in an array JOB_TASK.STEP
     left=$(squeue --noheader --steps --job="$job" --format='%i %N %j' 2>/dev/null | grep -E '^[0-9]+(_[0-9]+)?\.[0-9]+ ' | grep -v ' terramill-heir$' || true)
     if [[ -z $left ]] || ((SECONDS >= deadline)); then break; fi
-    while read -r step _; do scancel --signal=KILL "$step" 2>/dev/null; done <<<"$left"
+    while read -r id _; do scancel --signal=KILL "$id" 2>/dev/null; done <<<"$left"
     sleep 0.5
   done
   [[ -z $left ]] || say "still ending: $(tr '\n' ';' <<<"$left")"
@@ -230,12 +241,13 @@ started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 # `OUTPUT.supervised` tells who supervises a run, and the mark in the environment of all that it starts.
 mark_session() { printf '%s %s %s %s\n' "$(hostname)" $$ "$(started $$)" "$TERRAMILL_SESSION" >"$1" 2>/dev/null || true; }
 
-# Ends the ranks of a supervisor that is gone: only processes that bear its mark, and only when it is gone.
+# Ends the ranks of a supervisor that is gone: only processes that bear its mark. Fails when it lives: the folder's lock
+# keeps the two apart.
 end_left_session() {
   local host supervisor since mark pid file=$1 deadline=$((SECONDS + health_limit)) left
   read -r host supervisor since mark 2>/dev/null <"$file" || return 0
   [[ $host == "$(hostname)" && -n $mark ]] || return 0
-  if [[ $(started "$supervisor") == "$since" ]]; then return 0; fi  # the lock of the folder keeps the two apart
+  if [[ $(started "$supervisor") == "$since" ]]; then return 1; fi
   while ((SECONDS < deadline)); do
     left=()
     for pid in $(ps -u "$(id -u)" -o pid=); do

@@ -215,7 +215,8 @@ supervise() {
   ((wanted >= least_nodes && wanted >= 1)) || refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
 
   wait_for_controller
-  for node in "${SLURMD_NODENAME:-$(hostname)}" $(allocated_nodes | grep -vx "${SLURMD_NODENAME:-}" | head -n 1); do
+  own=${SLURMD_NODENAME:-$(hostname)}
+  for node in "$own" $(allocated_nodes | grep -vxF "$own" | head -n 1); do
     launch_words 1 "$node"
     described=$(timeout --kill-after=5 "$((health_limit * 2))" "${words[@]}" terramill "${subcommand[@]}" --print-config 2>/dev/null </dev/null)
     if [[ -n $described ]]; then break; fi
@@ -233,10 +234,10 @@ supervise() {
   done
   if ! in_slurm; then
     mark=${output%/}.supervised
-    end_left_session "$mark"
+    end_left_session "$mark" || mark=''
     TERRAMILL_SESSION=$$-$(started $$)-$RANDOM$RANDOM
     export TERRAMILL_SESSION
-    mark_session "$mark"
+    [[ -z $mark ]] || mark_session "$mark"
   fi
 
   newest=$(progress) looked_again=false
@@ -276,6 +277,11 @@ supervise() {
     step=''
     [[ -z $watcher ]] || kill "$watcher" 2>/dev/null
     say "ended with $code"
+    # srun gives 0 for a step whose only node was lost.
+    if ((code == 0)) && lost_node "${healthy[@]:0:count}"; then
+      code=1
+      say "a node was lost meanwhile: not done for certain"
+    fi
 
     first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
     case $code in

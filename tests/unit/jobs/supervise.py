@@ -9,18 +9,21 @@ import tempfile
 
 from support.program import SOURCE, require
 
-#: Each start takes the next line of `script`: an exit code, or "wait" for a signal; "N+S" first adds a checkpoint of step S.
+#: Each start takes the next line of `script`: an exit code, or "wait N" for a signal and then N; "N+S" first adds a checkpoint of step S.
 STAND_IN = """#!/usr/bin/env bash
-[[ "$*" == *--print-config* ]] && exit 0
 folder=$(dirname "$0")
+if [[ "$*" == *--print-config* ]]; then
+  if [[ "$*" == *--config* ]]; then printf 'corpus = c  # command line\noutput = %s/run  # x.ini:1\n[train]\ntp = 1  # default\n' "$folder"; fi
+  exit 0
+fi
 echo start >>"$folder/starts"
 line=$(sed -n "$(wc -l <"$folder/starts")p" "$folder/script")
 if [[ $line == *+* ]]; then
   checkpoint=$folder/run/checkpoints/step-$(printf %08d "${line#*+}")
   mkdir -p "$checkpoint" && touch "$checkpoint/index.json"
 fi
-if [[ ${line%+*} == wait ]]; then
-  trap 'exit 85' USR1
+if [[ $line == wait* ]]; then
+  trap 'exit ${line#wait }' USR1
   touch "$folder/waiting"
   while :; do read -rt 0.05 <> <(:); done
 fi
@@ -44,8 +47,9 @@ class Stage:
     def start(self, *options, subcommand=("pretrain",)):
         environment = {**os.environ, "TERRAMILL_BIN_DIR": str(self.folder), "TMPDIR": str(self.folder)}
         environment.pop("SLURM_JOB_ID", None)
-        words = ["bash", SOURCE / "jobs/supervise.sh", "--least-memory", 1, "--pause", 0, *options, *subcommand, "--output",
-                 self.folder / "run"]
+        words = ["bash", SOURCE / "jobs/supervise.sh", "--least-memory", 1, "--pause", 0, *options, *subcommand]
+        if "--config" not in subcommand:
+            words += ["--output", self.folder / "run"]
         return subprocess.Popen(list(map(str, words)), env=environment, stdin=subprocess.DEVNULL, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -71,15 +75,34 @@ def ends(*lines, options=(), code, starts, said="", subcommand=("pretrain",), ho
         require(not list(stage.folder.glob("terramill-supervise-*")), "scratch is removed")
 
 
-def stops_on_request():
+def stops_on_request(number, end, code):
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(folder, "wait")
+        stage = Stage(folder, f"wait {end}")
         with stage.start() as process:
             while not (stage.folder / "waiting").exists():
                 require(process.poll() is None, "the ranks run")
-            process.send_signal(signal.SIGUSR1)
+            process.send_signal(number)
             log = process.communicate()[0]
-        require(process.returncode == 85 and stage.starts() == 1, f"a request to stop is passed on, once:\n{log}")
+        require(process.returncode == code and stage.starts() == 1, f"{number}: passed on, once, ends with {code}:\n{log}")
+
+
+def ends_what_a_killed_one_left():
+    """The ranks of a supervisor that got SIGKILL are ended before the next ones start; those of one that lives are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(folder, "wait 85", 0, 0)
+        with stage.start() as process:
+            while not (stage.folder / "waiting").exists():
+                require(process.poll() is None, "the ranks run")
+            with stage.start() as second:
+                log = second.communicate()[0]
+            require("ending" not in log, f"ranks of a living supervisor stay:\n{log}")
+            process.kill()
+            process.wait()
+            with stage.start() as third:
+                log = third.communicate()[0]
+            require(third.returncode == 0 and "processes that a supervisor left" in log, f"what was left is ended:\n{log}")
+            process.communicate()  # which ends with the last of them
+        require(not list(stage.folder.glob("*.supervised")), "the mark is removed")
 
 
 def main():
@@ -102,7 +125,13 @@ def main():
     ends(0, code=2, starts=0, options=("--spares", 1))
     ends(0, code=2, starts=0, options=("--spares", "one"))
     ends(0, code=1, starts=0, options=("--least-disk", 10**9), said="MiB left, not")
-    stops_on_request()
+    ends(0, code=0, starts=1, options=("--least-disk=08",))
+    ends("1+4", "1+8", 1, 0, code=1, starts=3, options=("--max-stuck=1",), subcommand=("pretrain", "--config", "x.ini"))
+    stops_on_request(signal.SIGUSR1, 85, 85)
+    stops_on_request(signal.SIGHUP, 85, 85)
+    stops_on_request(signal.SIGTERM, 143, 85)
+    stops_on_request(signal.SIGUSR1, 1, 1)
+    ends_what_a_killed_one_left()
 
 
 if __name__ == "__main__":
