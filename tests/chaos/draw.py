@@ -57,7 +57,7 @@ class Supervised(Watched):
 
     def start(self, ranks):
         self.ranks_wanted = ranks
-        words = ["bash", SOURCE / "jobs/supervise.sh", "--ranks", ranks, "--max-restarts", 99, "--max-stuck", 20,
+        words = ["bash", SOURCE / "jobs/supervise.sh", "--ranks", ranks, "--max-restarts", 99, "--max-stuck", 20, "--pause", 0,
                  "--least-disk", 8, *self.workload.subcommand, *self.workload.words(self.output, self.extra)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,

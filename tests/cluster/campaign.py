@@ -140,6 +140,10 @@ class Watched:
         found = re.findall(r"^supervise: (\S+)Z (.*)$", self.text(), re.M)
         return [(datetime.datetime.fromisoformat(when + "+00:00").timestamp(), what) for when, what in found]
 
+    def nodes_of_attempts(self):
+        """How many nodes each attempt had."""
+        return [int(text.split(" ranks on ")[1].split()[0]) for _, text in self.events() if text.startswith("attempt")]
+
     def note(self):
         progress = self.workload.progress(self.output)
         if progress != self.history[-1][1]:

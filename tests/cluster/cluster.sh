@@ -11,7 +11,7 @@ usage: tests/cluster/cluster.sh up [--nodes N]
        tests/cluster/cluster.sh slow NODE RATE
        tests/cluster/cluster.sh break NODE eio|enospc [FOLDER]
        tests/cluster/cluster.sh mend NODE
-       tests/cluster/cluster.sh restart-controller
+       tests/cluster/cluster.sh stop-controller|restart-controller
        tests/cluster/cluster.sh down
 
 Starts slurmctld and N slurmd (2) on this machine, each in a network namespace of its own. The controller's namespace
@@ -28,7 +28,7 @@ n1 … nN, the controller ctl. All of them see this machine's files; \$SLURM_TMP
   wipe    empties its scratch, as a disk that was exchanged
   break   from now on writing in FOLDER (its scratch) fails on this node: an input/output error, or no space
   mend    undoes all of these; a node that was taken away comes back with an empty scratch
-  restart-controller  kills slurmctld and starts it again
+  stop-controller, restart-controller  kills slurmctld; the same, and starts it again
   down    ends every process of the cluster, also of one that came up by halves, and removes what it left
 
   TERRAMILL_CLUSTER  the cluster's name (terramill); several can stand at once
@@ -278,10 +278,15 @@ mend_node() {
 is_gone() { ! kill -0 "$1"; }
 answers() { on_controller scontrol show node "$1" | grep State= | grep -qvE 'DOWN|NOT_RESPONDING|UNKNOWN'; }
 
-restart_controller() {
+stop_controller() {
   local pid
-  pid=$(controller) && kill -KILL "$pid"
+  pid=$(controller) || return 0
+  kill -KILL "$pid" 2>/dev/null || true
   wait_until "slurmctld is gone" is_gone "$pid"
+}
+
+restart_controller() {
+  stop_controller
   start ctl slurmctld.out slurmctld -D -f "$state/slurm.conf"
   wait_until "slurmctld answers" on_controller scontrol ping
 }
@@ -315,6 +320,7 @@ case ${1:-} in
   wipe) need_node "${2:-}"; on_node "$2" find "$state/local" -mindepth 1 -delete; say "the scratch of $2 is empty" ;;
   break) need_node "${2:-}"; break_disk "$2" "${3:?break needs eio or enospc}" "${4:-}"; say "writing fails on $2: $3" ;;
   mend) need_node "${2:-}"; mend_node "$2"; say "$2 is mended" ;;
+  stop-controller) need_tools; stop_controller; say "slurmctld is gone" ;;
   restart-controller) need_tools; restart_controller; say "slurmctld was restarted" ;;
   status) need_tools; on_controller sinfo --Node --long ;;
   --help | -h) usage ;;

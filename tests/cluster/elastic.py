@@ -34,11 +34,6 @@ def require_each_sample_once(samples, steps, undisturbed):
         require(len(tiles) == len(set(tiles)), f"epoch {epoch} sees no sample twice")
 
 
-def nodes_of(job):
-    """How many nodes each attempt had."""
-    return [int(text.split(" ranks on ")[1].split()[0]) for _, text in job.events() if text.startswith("attempt")]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--family", default="mpmae")
@@ -54,10 +49,10 @@ def main():
         for share, act in ((0.2, lose_node), (0.4, lose_another), (0.6, come_back)):
             job.wait(lambda: job.note() >= share * options.steps, f"step {share * options.steps}")
             act(job)
-            attempts = len(nodes_of(job))
-            job.wait(lambda: len(nodes_of(job)) > attempts or act is come_back, "the ranks start again")
+            attempts = len(job.nodes_of_attempts())
+            job.wait(lambda: len(job.nodes_of_attempts()) > attempts or act is come_back, "the ranks start again")
         require(job.finish() == 0, f"the run ends:\n{job.text()}")
-        require(nodes_of(job) == [4, 3, 2, 4], f"it went 4, 3, 2, 4 nodes: {nodes_of(job)}")
+        require(job.nodes_of_attempts() == [4, 3, 2, 4], f"it went 4, 3, 2, 4 nodes: {job.nodes_of_attempts()}")
         require(workload.end(job.output) == expected, "its end is that of the undisturbed run, bit by bit")
         undisturbed = consumed(scratch / "samples-undisturbed")
         require_each_sample_once(consumed(scratch / "samples"), options.steps, undisturbed)

@@ -6,6 +6,7 @@ usage: faults.py [--work DIR] [--only FAULT,...] [--workloads W,...] [--table do
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -25,17 +26,20 @@ OPTIONS = ["--ntasks-per-node=1", "--cpus-per-task=1", "--time=30"]
 class Job(Watched):
     """A job of the cluster, from its submission to its end, requeued or submitted again in between."""
 
-    def __init__(self, nodes, workload, output, log, extra=(), spares=0, count=4):
+    def __init__(self, nodes, workload, output, log, extra=(), spares=0, count=4, supervisor=(), launcher="", array=""):
         super().__init__(workload, output, log)
         self.nodes, self.extra, self.spares, self.count = nodes, list(extra), spares, count
+        self.supervisor, self.launcher, self.array = list(supervisor), launcher, array
         self.submit()
 
     def submit(self):
-        supervisor = ["--spares", self.spares, "--least-disk", 8, "--health-limit", 240]
+        """Submits the job; of an array its first task is looked at."""
+        supervisor = ["--spares", self.spares, "--least-disk", 8, "--health-limit", 240, *self.supervisor]
         words = ["--parsable", f"--nodes={self.count}", *OPTIONS, f"--output={self.log}",
-                 SOURCE / f"jobs/{self.workload.script}.sbatch", *supervisor,
-                 *self.workload.words(self.output, self.extra)]
-        self.id = self.nodes.call("run", "sbatch", *words).strip()
+                 *([f"--array={self.array}"] if self.array else []), SOURCE / f"jobs/{self.workload.script}.sbatch",
+                 *supervisor, *self.workload.words(self.output, self.extra)]
+        environment = ["env", f"TERRAMILL_LAUNCHER={self.launcher}"] if self.launcher else []
+        self.id = self.nodes.call("run", *environment, "sbatch", *words).strip() + ("_1" if self.array else "")
 
     def field(self, name):
         shown = self.nodes.call("run", "scontrol", "--oneliner", "show", "job", self.id, code=None)
@@ -80,6 +84,32 @@ def lose_node(job):
     job.nodes.call("kill", victim)
 
 
+def hold_while(job, act):
+    """Does `act` while no rank gets any further, so that the end of the run does not come before it."""
+    ranks = sorted(job.ranks())
+    job.signal(ranks, signal.SIGSTOP)
+    try:
+        act()
+    finally:
+        job.signal(ranks, signal.SIGCONT)
+
+
+def fill_scratch(job):
+    hold_while(job, lambda: job.nodes.call("fill", job.node_of(2)))
+    job.signal([2])
+
+
+def lose_one_of_the_least(job):
+    """The job waits in the queue, for as many nodes as before, until there are enough."""
+    lose_node(job)
+    start_soon(job)
+    time.sleep(5)
+    require((job.field("JobState"), job.field("NumNodes")[0]) == ("PENDING", str(job.count)),
+            f"the job waits for {job.count} nodes: {job.field('JobState')}, {job.field('NumNodes')}")
+    for node in NODES:
+        job.nodes.call("mend", node)
+
+
 def start_soon(job):
     """Slurm lets a requeued job rest for two minutes."""
     job.wait(lambda: job.field("JobState") == "PENDING", "the job is requeued")
@@ -106,6 +136,27 @@ def request_stop(job):
     job.submit()
 
 
+def stop_first_of_chain(job):
+    """As the time limit does. The second task finishes the run, the third is cancelled."""
+    hold_while(job, lambda: job.nodes.call("run", "scancel", "--batch", "--signal=USR1", job.id))
+    require(job.finish() == 85, f"a request to stop ends with 85:\n{job.text()[-2000:]}")
+    array = job.id.split("_")[0]
+    job.id = f"{array}_2"
+    require(job.finish() == 0, f"the second task ends the run:\n{job.text()[-2000:]}")
+    job.id = f"{array}_3"
+    job.wait(lambda: job.field("JobState") in (None, "CANCELLED"), "the third task is cancelled")
+    job.id = f"{array}_2"
+
+
+def preempt_after_ban(job):
+    """What Slurm is told at the requeueing: as many nodes as at first, but not the one that is banned. There are not as
+    many here."""
+    job.wait(lambda: "not used any more: n4" in job.text(), "a node is banned")
+    preempt(job)
+    job.wait(lambda: (job.field("ExcNodeList"), job.field("NumNodes")[0]) == ("n4", "4"), "Slurm knows of the ban", limit=30)
+    job.nodes.call("run", "scontrol", "update", f"JobId={job.id}", "NumNodes=3")
+
+
 def preempt(job):
     job.nodes.call("run", "sbatch", "--partition=urgent", "--nodes=4", "--exclusive", "--output=/dev/null", "--wrap=true")
     start_soon(job)
@@ -113,6 +164,15 @@ def preempt(job):
 
 def restart_controller(job):
     job.nodes.call("restart-controller")
+
+
+def kill_without_controller(job):
+    job.nodes.call("stop-controller")
+    job.signal([2])
+    try:
+        job.wait(lambda: "waiting for Slurm's controller" in job.text(), "the supervisor waits", limit=120)
+    finally:
+        job.nodes.call("restart-controller")
 
 
 def break_disk(error):
@@ -157,12 +217,27 @@ def damage(how):
     return act
 
 
+@dataclasses.dataclass
 class Fault:
-    """A fault of the table: what is done once the run has got `at` of its way, and with which options it runs."""
+    """A fault of the table: what is done once the run has got `MOMENT` of its way, with which options it runs, and what
+    its log must tell."""
 
-    def __init__(self, key, title, act, *, inject="", spares=0, extra=(), clean=(), workloads=WORKLOADS, count=4):
-        self.key, self.title, self.act, self.inject = key, title, act, inject
-        self.spares, self.extra, self.clean, self.workloads, self.count = spares, extra, clean, workloads, count
+    key: str
+    title: str
+    act: callable
+    inject: str = ""
+    spares: int = 0
+    extra: list = ()
+    clean: list = ()
+    workloads: tuple = WORKLOADS
+    count: int = 4
+    supervisor: list = ()
+    launcher: str = ""
+    array: str = ""
+    nodes: tuple = (4, 4)     # how many each attempt has
+    building: tuple = None    # the same for a corpus, where it differs
+    says: tuple = ()          # what the log must tell
+    most_lost: int = None     # training steps
 
     def options(self, nodes):
         """Options of the subcommand; LOCAL is a folder of each node's own."""
@@ -174,39 +249,55 @@ class Fault:
 TRAINING = ("mpmae", "terrafm")
 STEP = 18  # of injected faults; checkpoints are four steps apart
 LOCAL_TIER = ["--checkpoint.every", 20, "--checkpoint.local", "LOCAL", "--checkpoint.local_every", 3]
+TAKEN = {"says": ("was taken from the nodes' disks",), "most_lost": 6}
 FAULTS = [
     Fault("kill-first", "SIGKILL of rank 0", kill(0)),
     Fault("kill-middle", "SIGKILL of a middle rank", kill(2)),
     Fault("kill-two", "SIGKILL of two ranks at once", kill(1, 2)),
+    Fault("kill-mpirun", "SIGKILL of a middle rank, ranks started by `mpirun`", kill(2), launcher="mpirun --bind-to none"),
     Fault("stopped", "SIGSTOP of a rank, `fault.limit` 20 s", stop, extra=["--fault.limit", 20]),
-    Fault("node-spare", "a node lost, with a spare", lose_node, spares=1),
-    Fault("node", "a node lost, without a spare", lose_node),
+    Fault("node-spare", "a node lost, with a spare", lose_node, spares=1, nodes=(3, 3)),
+    Fault("node", "a node lost, without a spare", lose_node, nodes=(4, 3)),
+    Fault("node-least", "a node lost, `--least-nodes 4`: waits for it", lose_one_of_the_least,
+          supervisor=["--least-nodes", 4], says=("3 healthy nodes are too few: requeueing",)),
     Fault("batch-host", "the batch host lost", lose_batch_host),
+    Fault("scratch-full", "a node's scratch filled, and its rank killed", fill_scratch, nodes=(4, 3),
+          says=("unhealthy: n3 cannot write in",)),
     Fault("stop-signal", "`scancel --signal=USR1`, submitted again", request_stop),
-    Fault("preempted", "preempted, requeued", preempt),
-    Fault("controller", "slurmctld killed and restarted", restart_controller),
-    Fault("enospc", "no space left while saving, then space again", break_disk("enospc")),
-    Fault("eio", "I/O errors while saving, then none", break_disk("eio")),
+    Fault("chain", "the first of a chain (`--array=1-3%1`) stopped as by its time limit", stop_first_of_chain, array="1-3%1",
+          says=("the tasks of the array that are still to come are cancelled",)),
+    Fault("preempted", "preempted, requeued", preempt, says=("preempted: requeueing",)),
+    Fault("controller", "slurmctld killed and restarted", restart_controller, nodes=(4,)),
+    Fault("controller-away", "slurmctld killed, then a rank; restarted later", kill_without_controller),
+    Fault("enospc", "no space left while saving, then space again", break_disk("enospc"), nodes=(4,), building=(4, 4)),
+    Fault("eio", "I/O errors while saving, then none", break_disk("eio"), nodes=(4,), building=(4, 4)),
     Fault("truncated", "newest checkpoint truncated, and a rank killed", damage("truncate"), workloads=TRAINING),
     Fault("flipped", "a bit of the newest checkpoint flipped, and a rank killed", damage("flip"), workloads=TRAINING),
     Fault("local-two", "SIGKILL of two ranks of a parity set, node-local checkpoints", kill(1, 2), extra=LOCAL_TIER,
-          workloads=TRAINING),
-    Fault("local-node", "a node and its node-local checkpoints lost, with a spare", lose_node, spares=1, count=4,
-          extra=LOCAL_TIER, workloads=TRAINING),
+          workloads=TRAINING, **TAKEN),
+    Fault("local-node", "a node and its node-local checkpoints lost, with a spare", lose_node, spares=1, nodes=(3, 3),
+          extra=LOCAL_TIER, workloads=TRAINING, **TAKEN),
     Fault("local-disk", "a node's local disk exchanged, and its rank killed", lose_local_disk, extra=LOCAL_TIER,
-          workloads=TRAINING),
+          workloads=TRAINING, **TAKEN),
     Fault("nan-once", "a NaN in a gradient, once", told("back to the newest checkpoint"), inject=f"nan@1:{STEP}",
-          workloads=TRAINING),
+          workloads=TRAINING, nodes=(4,)),
     Fault("nan-always", "a NaN at every replay: its batch is skipped", told("its batch is skipped"),
-          inject=f"nan@1:{STEP}*", clean=["--fault.skip_batches", STEP], workloads=TRAINING),
+          inject=f"nan@1:{STEP}*", clean=["--fault.skip_batches", STEP], workloads=TRAINING, nodes=(4,)),
     Fault("bit-own", "a bit of a parameter flipped, each rank checks itself", told("back to the newest checkpoint"),
-          inject=f"bitflip@1:{STEP}", extra=["--fault.hash_every", 1], workloads=TRAINING),
+          inject=f"bitflip@1:{STEP}", extra=["--fault.hash_every", 1], workloads=TRAINING, nodes=(4,)),
     Fault("bit-two", "the same, two replicas compare every 4 steps", told("no majority says which is right"),
-          inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=2, workloads=TRAINING),
+          inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=2, workloads=TRAINING, nodes=(2,)),
     Fault("bit-three", "the same, three replicas: the host is named", told("changed by themselves on"),
-          inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=3, workloads=TRAINING),
+          inject=f"bitflip@1:{STEP}", extra=["--fault.compare_every", 4], count=3, workloads=TRAINING, nodes=(3,)),
+    # The fourth rank is on n4; without that node there is none.
+    Fault("bit-always", "the same on one of four nodes, at every replay: its node is left out", told("not used any more: n4"),
+          inject=f"bitflip@3:{STEP}*", extra=["--fault.compare_every", 4], workloads=TRAINING, nodes=(4, 3),
+          says=("ended with 88",)),
+    Fault("bit-requeued", "the same, and preempted then: also of the next start", preempt_after_ban,
+          inject=f"bitflip@3:{STEP}*", extra=["--fault.compare_every", 4], workloads=TRAINING, nodes=(4, 3),
+          says=("ended with 88", "preempted: requeueing")),
     Fault("slow", "a rank takes twice as long: named, not killed", told("rank 1 on n2 is slow"), inject="slow@1:6",
-          extra=["--straggler.window", 10, "--straggler.factor", 1.3], workloads=TRAINING),
+          extra=["--straggler.window", 10, "--straggler.factor", 1.3], workloads=TRAINING, nodes=(4,)),
 ]
 MOMENT = 0.4  # of the run, for faults from outside
 
@@ -219,7 +310,8 @@ def suffer(nodes, fault, workload, folder):
     started = time.time()
     log = folder.with_suffix(".log")
     log.unlink(missing_ok=True)
-    job = Job(nodes, workload, folder / "out", log, fault.options(nodes), fault.spares, fault.count)
+    job = Job(nodes, workload, folder / "out", log, fault.options(nodes), fault.spares, fault.count, fault.supervisor,
+              fault.launcher, fault.array)
     if fault.inject:
         job.wait(lambda: "injecting" in job.text(), "the fault is injected")
     else:
@@ -233,9 +325,16 @@ def suffer(nodes, fault, workload, folder):
     differing = sorted(name for name in expected if end.get(name) != expected[name])
     require(same, f"{workload.name}, {fault.key}: the end differs in {differing[:5]}\n{job.text()}")
     require(not ranks_of(nodes.processes()), f"{workload.name}, {fault.key}: no rank is left")
-    attempts = sum(text.startswith("attempt") for _, text in job.events())
-    return {"workload": workload.name, "fault": fault.key, "title": fault.title, "at": at, "attempts": attempts,
-            "seconds": round(time.time() - started, 1), "end": "bit-identical", **job.times(hit)}
+    attempts = job.nodes_of_attempts()
+    wanted = fault.nodes if workload.trains or fault.building is None else fault.building
+    require(attempts == list(wanted), f"{workload.name}, {fault.key}: {list(wanted)} nodes, not {attempts}\n{job.text()}")
+    for text in fault.says:
+        require(text in job.text(), f"{workload.name}, {fault.key}: the log tells \"{text}\"\n{job.text()}")
+    times = job.times(hit)
+    require(fault.most_lost is None or times["lost"] <= fault.most_lost,
+            f"{workload.name}, {fault.key}: {times['lost']} steps are lost\n{job.text()}")
+    return {"workload": workload.name, "fault": fault.key, "title": fault.title, "at": at, "attempts": len(attempts),
+            "nodes": attempts, "seconds": round(time.time() - started, 1), "end": "bit-identical", **times}
 
 
 def clean_up(nodes):
