@@ -16,12 +16,12 @@ case ${1:-} in
   --help | -h) usage; exit 0 ;;
 esac
 (($# == 3 || $# == 4)) || { usage >&2; exit 2; }
-job=$1 host=$2 nodes=$3 excluded=${4:-}
+source "$(dirname "${BASH_SOURCE[0]}")/nodes.sh"
+job=$1 host=$2 count=$3 excluded=${4:-}
 while sleep 10; do
   read -r state list < <(squeue --noheader --job="$job" --format='%T %N' 2>/dev/null) || continue  # no controller
   [[ $state == RUNNING ]] || continue
   scontrol show hostnames "$list" | grep -qx "$host" && continue
-  trap '' TERM  # Slurm ends this step while the second command is still to come
-  scontrol requeue "$job" && scontrol update JobId="$job" NumNodes="$nodes" ${excluded:+ExcNodeList="$excluded"}
+  if requeue_job "$count" "$excluded"; then exit 0; fi
   trap - TERM
 done

@@ -176,10 +176,13 @@ nodes_of_hosts() {  # nodes_of_hosts "HOST…" NODE…
 }
 
 # Requeues the job: requeue_job NODES EXCLUDED, on so many nodes, since Slurm took lost ones from it, without those that
-# are banned and those that the user excluded.
+# are banned and those that the user excluded. The caller is to exit then.
 requeue_job() {
   trap '' TERM  # Slurm ends what runs of the job while the next line is still to be said
-  scontrol requeue "$job" && scontrol update JobId="$job" NumNodes="$1" ${2:+ExcNodeList="$2"}
+  scontrol requeue "$job" || return 1
+  # Slurm cannot change a job that is still ending, which it is while this waits for the answer; it tries for five seconds.
+  scontrol update JobId="$job" NumNodes="$1" ${2:+ExcNodeList="$2"} &
+  sleep 1
 }
 
 # Those whom Slurm is not to give the job any more, by commas: the banned and the user's.

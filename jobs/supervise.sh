@@ -145,6 +145,9 @@ cancel_chain() {
   scancel --state=PENDING "$SLURM_ARRAY_JOB_ID" 2>/dev/null
 }
 
+# Where the bans are kept for the next start of the job, should Slurm give it such a node again.
+banned_file() { echo "$output/faults/banned-$job"; }
+
 finish() {
   trap '' USR1 TERM INT HUP
   say "${2:-done}"
@@ -152,6 +155,7 @@ finish() {
   dismiss_heirs
   clear_scratch
   [[ -z $mark ]] || rm -f "$mark"
+  if in_slurm; then rm -f "$(banned_file)"; fi
   echo "terramill: exit code $1, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   exit "$1"
 }
@@ -240,6 +244,7 @@ supervise() {
     [[ -z $mark ]] || mark_session "$mark"
   fi
 
+  if in_slurm && ((${SLURM_RESTART_COUNT:-0})) && [[ -e $(banned_file) ]]; then mapfile -t banned <"$(banned_file)"; fi
   newest=$(progress) looked_again=false
   while :; do
     wait_for_controller || stopped
@@ -291,6 +296,7 @@ supervise() {
         mapfile -t hosts < <(corrupt_hosts)
         ((${#hosts[@]})) && mapfile -t -O "${#banned[@]}" banned < <(nodes_of_hosts "${hosts[*]}" "${healthy[@]:0:count}")
         dismiss_heirs  # new ones know it
+        if in_slurm && ((${#banned[@]})); then printf '%s\n' "${banned[@]}" >"$(banned_file)"; fi
         say "not used any more: ${banned[*]:-nobody, since the run could not tell which host it was}" ;;
       2) ((first == 0)) || finish 2 "refused" ;;
     esac

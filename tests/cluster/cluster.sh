@@ -238,6 +238,7 @@ kill_node() {
     kill -KILL $pids 2>/dev/null || true
     sleep 0.05
   done
+  rm -f "$state/spool/$1"/stepd.slurm.pmix.*  # they would be in the way of a step with the same number
 }
 
 slow_node() {
