@@ -12,6 +12,7 @@ least_memory=256        # MiB that must be available
 health_limit=60         # seconds that a check may take
 banned=()               # nodes that are not to be used in this start of the job; Slurm excludes them from the next
 declare -A heirs=()     # process ids of those who watch over the batch host, by node
+ghosts=()               # steps that Slurm goes on listing: a controller that was killed may not hear of their end
 session=''              # the session of the launcher, and of the ranks that it starts on this node; srun starts none
 
 in_slurm() { [[ -n ${SLURM_JOB_ID:-} ]]; }
@@ -218,7 +219,7 @@ dismiss_heirs() {
 
 # Ends what is left of earlier steps, so that no rank of one writes beside the next.
 end_steps() {
-  local left id pids deadline=$((SECONDS + health_limit))
+  local left id pids deadline=$((SECONDS + 60))
   while [[ -n $session ]]; do
     mapfile -t pids < <(ps -o pid= --sid "$session")
     ((${#pids[@]} && SECONDS < deadline)) || break
@@ -228,12 +229,15 @@ end_steps() {
   in_slurm || return 0
   while :; do
     # JOB.STEP, in an array JOB_TASK.STEP
-    left=$(squeue --noheader --steps --job="$job" --format='%i %N %j' 2>/dev/null | grep -E '^[0-9]+(_[0-9]+)?\.[0-9]+ ' | grep -v ' terramill-heir$' || true)
+    left=$(squeue --noheader --steps --job="$job" --format='%i %N %j' 2>/dev/null | grep -E '^[0-9]+(_[0-9]+)?\.[0-9]+ ' | grep -v ' terramill-heir$' | grep -vxF -e '-' "${ghosts[@]/#/--regexp=}" || true)
     if [[ -z $left ]] || ((SECONDS >= deadline)); then break; fi
     while read -r id _; do scancel --signal=KILL "$id" 2>/dev/null; done <<<"$left"
     sleep 0.5
   done
-  [[ -z $left ]] || say "still ending: $(tr '\n' ';' <<<"$left")"
+  if [[ -n $left ]]; then
+    say "still ending: $(tr '\n' ';' <<<"$left")"
+    mapfile -t -O "${#ghosts[@]}" ghosts <<<"$left"
+  fi
 }
 
 # ---- Outside Slurm: what a supervisor that was itself killed left running --------------------------------------------

@@ -392,6 +392,8 @@ def main():
                 try:
                     record.add(**suffer(nodes, fault, workload, work / f"{name}-{fault.key}"))
                 except (SystemExit, TimeoutError) as failure:
+                    if getattr(failure, "code", None) == 128 + signal.SIGTERM:
+                        raise  # asked to end
                     failures += 1
                     print(failure, flush=True)
                 clean_up(nodes)
