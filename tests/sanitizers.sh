@@ -41,7 +41,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:detect_stack_use_after_return
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/thread.supp:halt_on_error=1}
 export OMP_NUM_THREADS=1 TERRAMILL_SOURCE_DIR=$PWD TERRAMILL_BIN_DIR=$folder/bin
-export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none GTEST_COLOR=no
 
 if $build; then
   # Optimised for size of the build rather than for debugging: -g1 still gives every stack its lines.
