@@ -61,19 +61,6 @@ std::vector<fs::path> list(const fs::path& run) {
   return paths;
 }
 
-std::optional<fs::path> newest_readable(const fs::path& run) {
-  std::vector<fs::path> paths = list(run);
-  for (; !paths.empty(); paths.pop_back()) {
-    try {
-      const Reader reader(paths.back());
-      return paths.back();
-    } catch (const Error& error) {
-      log::warn("{} cannot be read: {}", paths.back().string(), error.what());
-    }
-  }
-  return std::nullopt;
-}
-
 std::string damage_in(const mpi::Communicator& comm, const std::function<void()>& job) {
   std::string damage;
   bool peer = false;

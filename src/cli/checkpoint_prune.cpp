@@ -13,8 +13,10 @@ namespace terramill::cli {
 int checkpoint_prune(const Context& context, const std::vector<std::string>& arguments) {
   std::string run;
   checkpoint::KeepPolicy keep;
-  OptionTable table("terramill checkpoint prune RUN [--keep N] [--keep-every STEPS]",
-                    "Removes checkpoints of a run that is not going on, and what kills left among them.");
+  OptionTable table(
+      "terramill checkpoint prune RUN [--keep N] [--keep-every STEPS]",
+      "Removes checkpoints of a run that is not going on, and what kills left among them. The newest whole "
+      "one is read to be sure of it; what is later, and damaged, stays.");
   table.positional("run", &run, "run folder of pretrain");
   table.add("keep", &keep.newest, "newest checkpoints to keep");
   table.add("keep-every", &keep.every,
@@ -24,9 +26,10 @@ int checkpoint_prune(const Context& context, const std::vector<std::string>& arg
   if (context.world.rank() != 0) return static_cast<int>(ExitCode::kDone);
   checkpoints_of(run);  // refuses what is no run
   const DirectoryLock lock(run, "pretrain");
-  const auto newest = checkpoint::newest_readable(run);
+  // What is kept in the place of others must be whole.
+  const auto newest = checkpoint::find_latest(mpi::Communicator::self(), run);
   if (!newest && !checkpoints_of(run).empty()) {
-    throw IntegrityError("no checkpoint of the run can be read, so none is removed",
+    throw IntegrityError("every checkpoint of the run is damaged, so none is removed",
                          {"remove checkpoints", run, "checkpoint verify tells what is wrong with each"});
   }
   Json removed = Json::array();

@@ -113,7 +113,4 @@ std::vector<std::int64_t> superfluous(const std::vector<std::int64_t>& steps, co
 std::vector<std::filesystem::path> prune(const std::filesystem::path& run, const KeepPolicy& policy,
                                          std::int64_t newest);
 
-/// The newest checkpoint whose index, sizes and headers are right, or nothing. By one process.
-std::optional<std::filesystem::path> newest_readable(const std::filesystem::path& run);
-
 }  // namespace terramill::checkpoint

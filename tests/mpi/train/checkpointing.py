@@ -82,10 +82,7 @@ def policy_and_commands(runs):
     require(any(t["name"].startswith("adam.m.") for t in shown["tensors"]), "show lists the tensors")
     require("step 12" in run("checkpoint", "show", folder), "show takes the newest")
 
-    victim = next((folder / "checkpoints" / "step-00000010").glob("rank-*"))
-    data = bytearray(victim.read_bytes())
-    data[-3] ^= 4
-    victim.write_bytes(data)
+    flip(folder / "checkpoints" / "step-00000010")
     run("checkpoint", "verify", folder, "--step", "11")
     require("rank-0000" in run("checkpoint", "verify", folder, code=1), "verify names the damaged file")
 
@@ -94,6 +91,43 @@ def policy_and_commands(runs):
     error_of("checkpoint", "prune", folder, "--keep", "0", code=2)
     error_of("checkpoint", "show", folder, "--step", "11", code=2)
     error_of("checkpoint", "list", runs.scratch / "nowhere", code=2)
+
+
+def flip(checkpoint):
+    victim = sorted(checkpoint.glob("rank-*"))[-1]
+    data = bytearray(victim.read_bytes())
+    data[-3] ^= 4
+    victim.write_bytes(data)
+
+
+def damaged_ones_spare_the_good(runs):
+    folder = runs.scratch / "fallen"
+    runs.start("fallen", "--checkpoint.every", "2", "--train.stop_after", "8", code=85)
+    for step in (6, 8):
+        flip(folder / "checkpoints" / f"step-{step:08d}")
+    resume = ["--resume", "--checkpoint.every", "2", "--checkpoint.keep", "1"]
+    errors = runs.start("fallen", *resume, "--train.stop_after", "5", code=85)
+    require("step-00000006 is damaged" in errors, "the run falls back past both")
+    steps = [entry["step"] for entry in json.loads(run("checkpoint", "list", folder, "--json"))["checkpoints"]]
+    require(steps == [5, 6, 8], f"what was just saved stays, though damaged ones are newer: {steps}")
+    run("checkpoint", "prune", folder, "--keep", "1")
+    require("after step 5" in runs.start("fallen", *resume), "the good one is gone on from")
+    runs.require_same_end("fallen", "after two damaged checkpoints")
+
+
+def the_end_is_the_end(runs):
+    folder, copy = runs.scratch / "undisturbed", runs.scratch / "copy"
+    before = (folder / "metrics.jsonl").read_bytes()
+    require("is finished" in runs.start("undisturbed", "--resume"), "a finished run says that nothing is left to do")
+    require((folder / "metrics.jsonl").read_bytes() == before, "and writes nothing")
+
+    shutil.copytree(folder, copy)
+    shutil.rmtree(sorted((copy / "checkpoints").glob("step-*"))[-1])
+    runs.start("copy", "--resume")
+    known = [json.loads((path / "run.json").read_text()) for path in (folder, copy)]
+    require(known[0]["finished"] and known[1]["finished"], "run.json tells the end")
+    require(known[0]["identity"] != known[1]["identity"], "a copy of the folder is another run to the nodes' disks")
+    runs.require_same_end("copy", "in the copied folder")
 
 
 def automatic_interval(runs):
@@ -149,7 +183,8 @@ def node_local(runs):
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         runs = Runs(pathlib.Path(scratch))
-        for test in (saving_behind, failing_writes, policy_and_commands, automatic_interval, node_local):
+        for test in (saving_behind, failing_writes, policy_and_commands, damaged_ones_spare_the_good,
+                     the_end_is_the_end, automatic_interval, node_local):
             test(runs)
             print(test.__name__, flush=True)
         left = [path for path in pathlib.Path(scratch).rglob("*") if path.name.endswith((".tmp", ".old"))
