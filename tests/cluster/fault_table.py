@@ -10,14 +10,17 @@ compared bit by bit, all tensors and the curve of losses or every file of the co
   the ranks survive it, to the line that tells it in the log.
 - *lost*: training steps that had to be computed again; checkpoints were four steps apart. Of a build: finished shards.
 - *back after*: seconds from the fault to the first new step, or shard.
+- *nodes*: how many each start of the ranks had.
 
 All nodes shared two cores that other work kept busy, so seconds tell the order of magnitude. Slurm was told to take a
-silent node for lost after 20 s (`SlurmdTimeout`; clusters have 300). The rows of node-local checkpoints, and those of both
-models with no space or I/O errors, were measured with checkpoints written behind the steps, the others before.
+silent node for lost after 20 s (`SlurmdTimeout`; clusters have 300). {older}
 
-| fault | work | detected in | lost | back after | end |
-|---|---|---|---|---|---|
+| fault | work | detected in | lost | back after | nodes | end |
+|---|---|---|---|---|---|---|
 """
+
+OLDER = """The {older} rows with † are of an earlier program and supervisor,
+which did not record nodes."""
 
 TIME = """
 From the SIGKILL of a middle rank to the first new step ({workload}): {all} s. Of these {ended} s until Slurm had ended the
@@ -39,9 +42,12 @@ def write_table(path, faults, lines):
             line = newest.get((fault.key, workload))
             if line:
                 lost = "—" if line["lost"] is None else str(line["lost"])
+                nodes = ", ".join(map(str, line["nodes"])) if "nodes" in line else "†"
                 rows.append(f"| {fault.title} | {workload} | {seconds(line['detected'])} | {lost} "
-                            f"| {seconds(line['back'])} | {line['end']} |\n")
-    text = HEAD.format(count=len(rows)) + "".join(rows)
+                            f"| {seconds(line['back'])} | {nodes} | {line['end']} |\n")
+    older = sum("nodes" not in line for line in newest.values())
+    text = HEAD.format(count=len(rows), older=OLDER.format(older=older) if older else "").replace(" \n", "\n")
+    text += "".join(rows)
     kill = next((line for line in newest.values() if line["fault"] == "kill-middle" and "parts" in line), None)
     if kill:
         ended, checked, read, stepped = kill["parts"]
