@@ -58,7 +58,8 @@ class UsageError : public Error {
 /// The operating system refused an operation on a file: missing, unreadable, unwritable, disk full.
 class IoError : public Error {
  public:
-  /// `error_number` is `errno` after the failed call; 0 where there is none.
+  /// `error_number` is `errno` after the failed call; 0 where there is none. Where the advice is empty and
+  /// the subject is not, it becomes the number's, for the path that the subject is.
   IoError(std::string message, int error_number, ErrorContext context = {},
           std::source_location where = std::source_location::current());
   int error_number() const noexcept { return error_number_; }
