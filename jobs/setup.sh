@@ -4,6 +4,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/env.sh"
 
+least_python=3.11  # which the pinned wheels of Arrow and of the tests' clients need
+
 usage() {
   cat <<TEXT
 usage: jobs/setup.sh [--check] [--no-tests]
@@ -13,7 +15,8 @@ Python clients in $TERRAMILL_VENV. What is there stays; when all is there, nothi
 downloaded and this takes a second. Downloads are kept under $TERRAMILL_CACHE.
 
 As root on Debian 12 it installs packages. Anyone else gets what modules, conda or an administrator provide: everything
-is looked for on the PATH and by the compiler, and what is missing is listed with the name of its Debian package.
+is looked for on the PATH, by the compiler, by pkg-config and below \$CMAKE_PREFIX_PATH, and what is missing is listed with
+the name of its Debian package. Python is python3 of the PATH (on Debian 12 the system's); it must be $least_python or newer.
 
   --check      change nothing; say what is missing
   --no-tests   leave out what only the tests need (GoogleTest, Slurm, Python clients)
@@ -69,7 +72,12 @@ install_packages() {
 
 # ---- The same things where packages cannot be installed -----------------------------------------------------------
 
-compiles() { "${CXX:-c++}" -x c++ -fsyntax-only - <<<"#include <$1>" 2>/dev/null; }
+compiles() {
+  local folders
+  IFS=: read -ra folders <<<"${CMAKE_PREFIX_PATH:-}"
+  folders=("${folders[@]/#/-I}")
+  "${CXX:-c++}" -std=c++20 "${folders[@]/%//include}" -x c++ -fsyntax-only - <<<"#include <$1>" 2>/dev/null
+}
 
 have() {  # have KIND NAME
   case $1 in
@@ -77,14 +85,9 @@ have() {  # have KIND NAME
     header) compiles "$2" ;;
     pkg) command -v pkg-config >/dev/null && pkg-config --exists "$2" ;;
     python) "$python" -c "import $2" 2>/dev/null ;;
-    parallel-hdf5)
-      local wrapper
-      for wrapper in h5pcc h5pcc.openmpi h5cc; do
-        if command -v "$wrapper" >/dev/null && "$wrapper" -showconfig 2>/dev/null | grep -q 'Parallel HDF5: *\(yes\|ON\)'; then
-          return 0
-        fi
-      done
-      command -v pkg-config >/dev/null && pkg-config --exists hdf5-openmpi ;;
+    hdf5)
+      command -v h5pcc >/dev/null || command -v h5cc >/dev/null || compiles hdf5.h ||
+        { command -v pkg-config >/dev/null && pkg-config --exists hdf5; } ;;
   esac
 }
 
@@ -99,8 +102,17 @@ look_for_everything() {
 
 # ---- Python -----------------------------------------------------------------------------------------------------------
 
+# Debian's python3-venv belongs to Debian's Python; elsewhere a module's comes before the system's, which is often old.
 python=/usr/bin/python3
-[[ -x $python ]] || python=$(command -v python3 || true)
+on_debian && [[ -x $python ]] || python=$(command -v python3 || true)
+
+# The Python of the environment, or else that of which it would be made, where it is too old; fails where it is not.
+old_python() {
+  local maker=$TERRAMILL_VENV/bin/python version
+  [[ -x $maker ]] || maker=$python
+  version=$("$maker" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || version=0
+  ! printf '%s\n' "$least_python" "$version" | sort --version-sort --check=quiet && echo "$maker is Python $version"
+}
 
 toolkit_is_here() { command -v nvcc >/dev/null || [[ -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]]; }
 
@@ -173,7 +185,7 @@ elif on_debian && ! $check_only && [[ $(id -u) == 0 ]]; then
   say "installing $(wc -w <<<"$packages") Debian packages and what they need: $packages"
   # shellcheck disable=SC2086
   install_packages $packages
-  [[ -x $python ]] || python=/usr/bin/python3
+  python=/usr/bin/python3
 else
   useful=$(mktemp)
   needed=$(look_for_everything 3>"$useful")
@@ -194,6 +206,12 @@ fi
 requirements=$(missing_requirements)
 if [[ -z $requirements ]]; then
   say "the Python environment is complete: $TERRAMILL_VENV"
+elif [[ -n $python ]] && old=$(old_python); then
+  incomplete=true
+  {
+    echo "setup: $old, and the packages of $TERRAMILL_VENV need $least_python or newer: load a module that"
+    echo "  provides it as python3$([[ ! -e $TERRAMILL_VENV ]] || echo ", remove that folder") and run this again."
+  } >&2
 elif $check_only; then
   incomplete=true
   echo "setup: missing in $TERRAMILL_VENV; jobs/setup.sh installs them:" >&2
