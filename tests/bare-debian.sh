@@ -42,9 +42,27 @@ if [[ -z ${TERRAMILL_BARE_INSIDE:-} ]]; then
   trap remove EXIT
   # Debian's /tmp may be closed to others below a private folder; apt drops its privileges.
   chmod 755 "$work"
-  code=0
+  set -m  # else what runs in the background would ignore SIGINT, and the commands' tests with it
   TERRAMILL_BARE_INSIDE=$work unshare --mount --pid --fork --kill-child --propagation private \
-    "${BASH_SOURCE[0]}" --output "$output" "${commands[@]}" || code=$?
+    "${BASH_SOURCE[0]}" --output "$output" "${commands[@]}" </dev/null &
+  child=$!
+  set +m
+  # unshare lets TERM and INT pass. The kernel ends all of a process namespace with its first process, and only then
+  # does unshare end: nothing runs in the root when it is removed.
+  stop() {
+    local first
+    trap '' INT TERM HUP
+    first=$(cat "/proc/$child/task/$child/children" 2>/dev/null) || true
+    # shellcheck disable=SC2086
+    kill -KILL ${first:-"$child"} 2>/dev/null || true
+    wait "$child" || true
+    exit "$1"
+  }
+  trap 'stop 130' INT
+  trap 'stop 143' TERM
+  trap 'stop 129' HUP
+  code=0
+  wait "$child" || code=$?
   exit "$code"
 fi
 work=$TERRAMILL_BARE_INSIDE
