@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # Sourced by jobs/supervise.sh: the nodes of the allocation, and which of them can take part. Outside Slurm there is one.
 #
-# `launcher`, an array, is the caller's, as are `say` and `stopping`; so are these:
+# `launcher` and `surroundings`, arrays, are the caller's, as are `say` and `stopping`; so are these:
 
 job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID:-}}
 job=${job:-${SLURM_JOB_ID:-}}  # the last task of an array bears the number of them all
 scratch=/tmp            # a folder on every node
+segments=''             # one in the memory of every node, for what ranks share there; empty: none
 shared=()               # folders that every node must see
 least_disk=64           # MiB that must be free in it
 least_memory=256        # MiB that must be available
@@ -13,11 +14,14 @@ health_limit=60         # seconds that a check may take
 banned=()               # nodes that are not to be used in this start of the job; Slurm excludes them from the next
 declare -A heirs=()     # process ids of those who watch over the batch host, by node
 ghosts=()               # steps that Slurm goes on listing: a controller that was killed may not hear of their end
+asked_nodes=1           # how many nodes the job had at first
+asked_file=''           # where that is kept for the next start of the job
 session=''              # the session of the launcher, and of the ranks that it starts on this node; srun starts none
 
 in_slurm() { [[ -n ${SLURM_JOB_ID:-} ]]; }
 
-controller_answers() { scontrol ping 2>/dev/null | grep -q ' UP'; }
+# With `pipefail` a grep that leaves at its first find fails the pipe when more is written than that holds: no -q.
+controller_answers() { scontrol ping 2>/dev/null | grep ' UP' >/dev/null; }
 
 # The controller may be restarted while the job runs; steps cannot start meanwhile. Fails after a request to stop, when
 # a minute was not enough.
@@ -77,14 +81,14 @@ lost_node() {
   return 1
 }
 
-# Runs a command once on each of the nodes: on_nodes "n1 n2" COMMAND…
+# Runs a command once on each of the nodes: on_nodes "n1 n2" COMMAND… `--mem=0` takes no memory from the ranks' steps.
 on_nodes() {
   local nodes=$1 list
   shift
   in_slurm || { timeout --kill-after=5 "$health_limit" "$@"; return; }
   read -ra list <<<"$nodes"
   timeout --kill-after=5 "$health_limit" srun --mpi=none --overlap --quiet --kill-on-bad-exit=0 --nodes="${#list[@]}" \
-    --ntasks="${#list[@]}" --ntasks-per-node=1 --cpus-per-task=1 --nodelist="${nodes// /,}" "$@" </dev/null
+    --ntasks="${#list[@]}" --ntasks-per-node=1 --cpus-per-task=1 --mem=0 --nodelist="${nodes// /,}" "$@" </dev/null
 }
 
 # The command that starts `ranks` ranks, equally many on each node: launch_words RANKS "n1 n2"; sets `words`.
@@ -100,22 +104,31 @@ launch_words() {
   case ${launcher[0]##*/} in
     srun) words+=(--overlap --no-kill=off --nodes="$count" --ntasks="$ranks" --ntasks-per-node="$per" --nodelist="${nodes// /,}") ;;
     mpirun) words=(env -u SRUN_CPUS_PER_TASK SLURM_OVERLAP=1 "${launcher[@]}" -n "$ranks" --host "$(sed "s/ /:$per,/g; s/\$/:$per/" <<<"$nodes")") ;;
-    *) words+=(-n "$ranks" -ppn "$per" -hosts "${nodes// /,}") ;;
+    # Hydra gives all ranks this environment, also what tells where this node stands.
+    *) words=(env -u SLURM_TOPOLOGY_ADDR -u TERRAMILL_FAILURE_GROUP "${launcher[@]}" -n "$ranks" -ppn "$per" -hosts "${nodes// /,}") ;;
   esac
 }
 
-# Whether a rank on each of the nodes reaches a rank on each other.
+# Whether a rank on each of the nodes reaches a rank on each other; says what went wrong. `scancel --signal=USR1 JOB`, which
+# is meant for the ranks, does not end it.
 nodes_reach_each_other() {
-  local words
+  local words ping="trap '' USR1; exec terramill doctor --ping" status=0
   launch_words "$(wc -w <<<"$1")" "$1"
-  SRUN_CPUS_PER_TASK=1 timeout --kill-after=5 "$health_limit" "${words[@]}" terramill doctor --ping >/dev/null 2>&1 </dev/null
+  if [[ ${launcher[0]##*/} == srun ]]; then words+=(--cpus-per-task=1); fi
+  timeout --kill-after=5 "$health_limit" "${surroundings[@]}" "${words[@]}" bash -c "$ping" 2>&1 >/dev/null </dev/null || status=$?
+  case $status in
+    0) return 0 ;;
+    124 | 137) echo "no end within $health_limit s (--health-limit)" ;;
+  esac
+  echo "${words[*]} terramill doctor --ping: $status"
+  return 1
 }
 
 # Of the nodes given, those whose disks, memory, GPUs and program are as they must be; says what is wrong with the others.
 fit_nodes() {
   local here answers node
   here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-  local check=(bash "$here/node-health.sh" "$scratch" "$least_disk" "$least_memory" "${SLURM_GPUS_ON_NODE:-0}" "${shared[@]}")
+  local check=(bash "$here/node-health.sh" "$scratch" "$segments" "$least_disk" "$least_memory" "${SLURM_GPUS_ON_NODE:-0}" "${shared[@]}")
   answers=$(on_nodes "$*" "${check[@]}" 2>/dev/null)
   for node in "$@"; do
     # One node that does not answer may have kept the others from it: ask each of these alone.
@@ -129,29 +142,40 @@ fit_nodes() {
   done
 }
 
-# Of the nodes given, the most that reach each other: pairs with the first tell who is cut off.
+# Of the nodes given, the most that reach each other: pairs with the first tell who is cut off. One that reaches nobody is
+# left out, and the middle one, far from it, is asked next. When that has happened three times, or there is nobody left to
+# ask, the cause is none of a node: says what the exchange said, gives the first node, and fails.
 connected_nodes() {
-  local nodes=("$@") first node kept jobs
+  local nodes=("$@") first node kept jobs words lonely=0 middle met=false
   while ((${#nodes[@]} > 1)); do
-    if nodes_reach_each_other "${nodes[*]}"; then break; fi
+    if words=$(nodes_reach_each_other "${nodes[*]}"); then break; fi
     first=${nodes[0]} kept=("${nodes[0]}") jobs=()
-    for node in "${nodes[@]:1}"; do nodes_reach_each_other "$first $node" & jobs+=($!); done
+    for node in "${nodes[@]:1}"; do nodes_reach_each_other "$first $node" >/dev/null & jobs+=($!); done
     for node in "${nodes[@]:1}"; do
       if wait "${jobs[0]}"; then kept+=("$node"); else say "unhealthy: MPI does not get from $first to $node" >&2; fi
       jobs=("${jobs[@]:1}")
     done
     if ((${#kept[@]} == 1)); then
-      nodes=("${nodes[@]:1}")  # reached by nobody
+      lonely=$((lonely + 1)) middle=$((1 + (${#nodes[@]} - 1) / 2))
+      if ((lonely == 3 || ${#nodes[@]} == 2)); then
+        say "no node reaches another by MPI:"$'\n'"$(tail -n 20 <<<"$words")" >&2
+        echo "$1"
+        $met
+        return
+      fi
+      nodes=("${nodes[@]:middle}" "${nodes[@]:1:middle - 1}")
     elif ((${#kept[@]} == ${#nodes[@]})); then
       break  # every pair does: what failed has passed
     else
-      nodes=("${kept[@]}")
+      nodes=("${kept[@]}") met=true
     fi
   done
-  printf '%s\n' "${nodes[@]}"
+  for node in "$@"; do
+    if [[ " ${nodes[*]} " == *" $node "* ]]; then echo "$node"; fi
+  done
 }
 
-# The nodes that may be used now, a line each.
+# The nodes that may be used now, a line each. Fails when no two of several reach each other.
 healthy_nodes() {
   local nodes node kept=()
   mapfile -t nodes < <(allocated_nodes)
@@ -161,7 +185,7 @@ healthy_nodes() {
   done
   ((${#kept[@]})) && mapfile -t kept < <(alive_nodes "${kept[@]}")
   ((${#kept[@]})) && mapfile -t kept < <(fit_nodes "${kept[@]}")
-  ((${#kept[@]})) && connected_nodes "${kept[@]}"
+  ((${#kept[@]} == 0)) || connected_nodes "${kept[@]}"
 }
 
 # The nodes with these host names, which Slurm need not call by them: of the nodes given, those that answer.
@@ -176,13 +200,15 @@ nodes_of_hosts() {  # nodes_of_hosts "HOST…" NODE…
   if ((${#found[@]})); then printf '%s\n' "${found[@]}"; else printf '%s\n' $hosts; fi
 }
 
-# Requeues the job: requeue_job NODES EXCLUDED, on so many nodes, since Slurm took lost ones from it, without those that
-# are banned and those that the user excluded. The caller is to exit then.
+# Requeues the job: requeue_job EXCLUDED, on as many nodes as at first, since Slurm took lost ones from it, without those
+# that are banned and those that the user excluded. The caller is to exit then.
 requeue_job() {
   trap '' TERM  # Slurm ends what runs of the job while the next line is still to be said
+  [[ ! -d ${asked_file%/*} ]] || echo "$asked_nodes" >"$asked_file"
   scontrol requeue "$job" || return 1
-  # Slurm cannot change a job that is still ending, which it is while this waits for the answer; it tries for five seconds.
-  scontrol update JobId="$job" NumNodes="$1" ${2:+ExcNodeList="$2"} &
+  # Slurm cannot change a job that is still ending, which it is while this waits for the answer and while epilogs run. It
+  # tries for five seconds. Where that is not enough, the next start reads the file.
+  scontrol update JobId="$job" NumNodes="$asked_nodes" ${1:+ExcNodeList="$1"} &
   sleep 1
 }
 
@@ -205,8 +231,8 @@ place_heirs() {
     if [[ $node == "${SLURMD_NODENAME:-}" ]] || ((count == 2)); then continue; fi
     count=$((count + 1))
     if [[ -n ${heirs[$node]:-} ]] && kill -0 "${heirs[$node]}" 2>/dev/null; then continue; fi
-    srun --mpi=none --overlap --quiet --job-name=terramill-heir --nodes=1 --ntasks=1 --cpus-per-task=1 --nodelist="$node" \
-      bash "$(dirname "${BASH_SOURCE[0]}")/heir.sh" "$job" "${SLURMD_NODENAME:-}" "$SLURM_JOB_NUM_NODES" "$(excluded_nodes)" \
+    srun --mpi=none --overlap --quiet --job-name=terramill-heir --nodes=1 --ntasks=1 --cpus-per-task=1 --mem=0 --nodelist="$node" \
+      bash "$(dirname "${BASH_SOURCE[0]}")/heir.sh" "$job" "${SLURMD_NODENAME:-}" "$asked_nodes" "$asked_file" "$(excluded_nodes)" \
       </dev/null >/dev/null 2>&1 &
     heirs[$node]=$!
   done
@@ -245,14 +271,14 @@ end_steps() {
 # When a process started, in ticks since the machine did; nothing where there is none.
 started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
-# `OUTPUT.supervised` tells who supervises a run, and the mark in the environment of all that it starts.
-mark_session() { printf '%s %s %s %s\n' "$(hostname)" $$ "$(started $$)" "$TERRAMILL_SESSION" >"$1" 2>/dev/null || true; }
+# `OUTPUT.supervised` tells who supervises a run, the mark in the environment of all that it starts, and its scratch.
+mark_session() { printf '%s %s %s %s %s\n' "$(hostname)" $$ "$(started $$)" "$TERRAMILL_SESSION" "$scratch" >"$1" 2>/dev/null || true; }
 
-# Ends the ranks of a supervisor that is gone: only processes that bear its mark. Fails when it lives: the folder's lock
-# keeps the two apart.
+# Ends the ranks of a supervisor that is gone, only processes that bear its mark, and removes their folders. Fails when it
+# lives: the folder's lock keeps the two apart.
 end_left_session() {
-  local host supervisor since mark pid file=$1 deadline=$((SECONDS + health_limit)) left
-  read -r host supervisor since mark 2>/dev/null <"$file" || return 0
+  local host supervisor since mark its_scratch pid file=$1 deadline=$((SECONDS + health_limit)) left
+  read -r host supervisor since mark its_scratch 2>/dev/null <"$file" || return 0
   [[ $host == "$(hostname)" && -n $mark ]] || return 0
   if [[ $(started "$supervisor") == "$since" ]]; then return 1; fi
   while ((SECONDS < deadline)); do
@@ -260,9 +286,11 @@ end_left_session() {
     for pid in $(ps -u "$(id -u)" -o pid=); do
       if grep -qzxF "TERRAMILL_SESSION=$mark" "/proc/$pid/environ" 2>/dev/null; then left+=("$pid"); fi
     done
-    ((${#left[@]})) || return 0
+    ((${#left[@]})) || break
     say "ending ${#left[@]} processes that a supervisor left which was killed"
     kill -KILL "${left[@]}" 2>/dev/null
     sleep 0.2
   done
+  rm -rf --one-file-system "/dev/shm/terramill-supervise-$supervisor"
+  [[ ${its_scratch##*/} != "terramill-supervise-$supervisor" ]] || rm -rf --one-file-system "$its_scratch"
 }

@@ -130,6 +130,7 @@ for count in "${counts[@]}"; do
   jobs+=:$job
   $dry || echo "scaling: job ${job} measures ${#list[@]} layouts on $count nodes"
 done
-page=$(show sbatch --parsable "${wait[@]}" --dependency="afterany$jobs" --job-name=terramill-scaling-page --nodes=1 --ntasks=1 \
-  --output="$folder/logs/%x.log" "$here/scaling.sbatch" page "$folder" "${cores[@]}") || { echo "scaling: the page was not made; the logs are in $folder/logs" >&2; exit 1; }
+# Where and on whose account the others run, but on one task.
+page=$(show sbatch --parsable "${wait[@]}" "${sbatch[@]}" --dependency="afterany$jobs" --job-name=terramill-scaling-page \
+  --nodes=1 --ntasks=1 --ntasks-per-node=1 --output="$folder/logs/%x.log" "$here/scaling.sbatch" page "$folder" "${cores[@]}") || { echo "scaling: the page was not made; the logs are in $folder/logs" >&2; exit 1; }
 $dry || echo "scaling: job ${page%%;*} makes $folder/page.html when they have ended; the logs are in $folder/logs"

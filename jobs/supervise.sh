@@ -14,7 +14,7 @@ when they fail; spare nodes first, then fewer nodes. A lost, full, unreachable o
 Slurm: the same with mpirun on this machine.
 
   --spares N           nodes of the allocation that stay idle until another fails (0)
-  --least-nodes N      with fewer healthy nodes the job is requeued (1)
+  --least-nodes N      with fewer healthy nodes the job is requeued (1); with none at its very first start it ends
   --max-restarts N     restarts in all (20)
   --max-stuck N        restarts in a row after which no newer checkpoint, or no further shard, is there (3)
   --pause S            seconds before a restart after one that brought nothing: twice as many, then four times … (15)
@@ -128,7 +128,7 @@ clear_scratch() {
   local nodes there health_limit=20
   mapfile -t there < <(allocated_nodes)
   mapfile -t nodes < <(alive_nodes "${there[@]}")
-  ((${#nodes[@]})) && on_nodes "${nodes[*]}" rm -rf --one-file-system "$scratch" >/dev/null 2>&1
+  ((${#nodes[@]})) && on_nodes "${nodes[*]}" rm -rf --one-file-system "$scratch" ${segments:+"$segments"} >/dev/null 2>&1
 }
 
 # The tasks of a job array that are still to come, unless it was the time limit that asked for the stop.
@@ -148,6 +148,18 @@ cancel_chain() {
 # Where the bans are kept for the next start of the job, should Slurm give it such a node again.
 banned_file() { echo "$output/faults/banned-$job"; }
 
+# What an earlier start of the job left. One that comes back with fewer nodes than it had makes do with fewer spares.
+recall_earlier_start() {
+  local asked
+  if [[ -e $(banned_file) ]]; then mapfile -t banned <"$(banned_file)"; fi
+  asked=$(cat "$asked_file" 2>/dev/null)
+  if [[ $asked =~ ^[0-9]+$ ]] && ((asked > all_nodes)); then
+    asked_nodes=$asked
+    spares=$((spares > asked - all_nodes ? spares - (asked - all_nodes) : 0))
+    say "Slurm brought the job back on $all_nodes nodes, not on $asked as at first: submitted again it gets all"
+  fi
+}
+
 finish() {
   trap '' USR1 TERM INT HUP
   say "${2:-done}"
@@ -155,7 +167,7 @@ finish() {
   dismiss_heirs
   clear_scratch
   [[ -z $mark ]] || rm -f "$mark"
-  if in_slurm; then rm -f "$(banned_file)"; fi
+  if in_slurm; then rm -f "$(banned_file)" "$asked_file"; fi
   echo "terramill: exit code $1, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   exit "$1"
 }
@@ -168,7 +180,7 @@ requeue_or_finish() {
   if show_job && [[ $(job_field JobState) == RUNNING && $(job_field Requeue) == 1 ]]; then
     say "$2: requeueing the job"
     clear_scratch
-    if requeue_job "$SLURM_JOB_NUM_NODES" "$(excluded_nodes)"; then exit "$1"; fi
+    if requeue_job "$(excluded_nodes)"; then exit "$1"; fi
   fi
   finish "$1" "$2"
 }
@@ -199,34 +211,44 @@ supervise() {
   if in_slurm; then
     for module in ${TERRAMILL_MODULES:-}; do module load "$module"; done
     terramill_choose_launcher
-    scratch=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/terramill-$SLURM_JOB_ID
-    all_nodes=$SLURM_JOB_NUM_NODES
+    terramill_choose_folders "terramill-$SLURM_JOB_ID"
+    all_nodes=$SLURM_JOB_NUM_NODES asked_nodes=$SLURM_JOB_NUM_NODES
     per_node=${SLURM_NTASKS_PER_NODE:-$((SLURM_NTASKS / SLURM_JOB_NUM_NODES))}
     export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
     unset SLURM_NO_KILL  # a step that lost a node is to end
     # Of what the job has in all a step on one node has but a part.
-    unset SLURM_GPUS SLURM_GPUS_PER_TASK SLURM_NTASKS_PER_GPU
+    unset SLURM_GPUS SLURM_GPUS_PER_TASK SLURM_NTASKS_PER_GPU SLURM_TRES_PER_TASK
     [[ -z ${SLURM_GPUS_ON_NODE:-} ]] || export SLURM_GPUS_PER_NODE=$SLURM_GPUS_ON_NODE
     [[ ${launcher[0]##*/} == srun ]] || own_session=(setsid)
     terramill_tell_layout "${subcommand[@]}"
   else
     ((spares == 0)) || refuse "--spares needs a Slurm job: outside there is one node"
     read -ra launcher <<<"${TERRAMILL_LAUNCHER:-mpirun}"
-    scratch=${TMPDIR:-/tmp}/terramill-supervise-$$
+    terramill_choose_folders "terramill-supervise-$$"
     all_nodes=1 per_node=$ranks own_session=(setsid)
   fi
-  wanted=$((all_nodes - spares))
-  ((wanted >= least_nodes && wanted >= 1)) || refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
+  if ((${SLURM_RESTART_COUNT:-0} == 0 && (all_nodes <= spares || all_nodes - spares < least_nodes))); then
+    refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
+  fi
 
   wait_for_controller
   own=${SLURMD_NODENAME:-$(hostname)}
   for node in "$own" $(allocated_nodes | grep -vxF "$own" | head -n 1); do
     launch_words 1 "$node"
-    described=$(timeout --kill-after=5 "$((health_limit * 2))" "${words[@]}" terramill "${subcommand[@]}" --print-config 2>/dev/null </dev/null)
+    # Its errors come with it, and are parted from it by their words.
+    answer=$({ timeout --kill-after=5 "$((health_limit * 2))" "${words[@]}" terramill "${subcommand[@]}" --print-config </dev/null |
+      sed 's/^/out:/'; } 2>&1)
+    described=$(sed -n 's/^out://p' <<<"$answer")
     if [[ -n $described ]]; then break; fi
   done
   output=$(described_value '' output)
-  [[ -n $output ]] || refuse "neither the command line nor the configuration tells an output, or terramill ${subcommand[*]} --print-config fails"
+  if [[ -z $output ]]; then
+    grep -v '^out:' <<<"$answer" | tail -n 20 >&2
+    refuse "neither the command line nor the configuration tells an output, or terramill ${subcommand[*]} --print-config fails"
+  fi
+  asked_file=$output/$([[ ${subcommand[0]} == pretrain ]] && echo faults || echo .build)/nodes-$job
+  if in_slurm && ((${SLURM_RESTART_COUNT:-0})); then recall_earlier_start; fi
+  wanted=$((all_nodes > spares ? all_nodes - spares : 1))
   tensor_parallel=$(described_value train tp)
   [[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1
   fault_limit=$(described_value fault limit)
@@ -244,12 +266,15 @@ supervise() {
     [[ -z $mark ]] || mark_session "$mark"
   fi
 
-  if in_slurm && ((${SLURM_RESTART_COUNT:-0})) && [[ -e $(banned_file) ]]; then mapfile -t banned <"$(banned_file)"; fi
   newest=$(progress) looked_again=false
   while :; do
     wait_for_controller || stopped
     end_steps
-    mapfile -t healthy < <(healthy_nodes)
+    first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
+    if ! found=$(healthy_nodes) && ((first)) && ! $stopping; then
+      finish 1 "no two nodes reach each other, what MPI says is above: set TERRAMILL_LAUNCHER, or see terramill doctor"
+    fi
+    mapfile -t healthy < <(printf %s "$found")
     count=${#healthy[@]}
     ((count <= wanted)) || count=$wanted
     # A tensor-parallel group is whole or not there.
@@ -262,6 +287,7 @@ supervise() {
       continue  # the controller may have been away, or be, while they were asked
     fi
     looked_again=false
+    if ((first && ${#healthy[@]} == 0)); then finish 1 "no node is healthy at the first start: see above what each lacks"; fi
     if ((count < least_nodes || count == 0)); then
       requeue_or_finish "$((code ? code : 1))" "$count healthy nodes are too few"
     fi
@@ -270,7 +296,7 @@ supervise() {
     say "attempt $((restarts + 1)): $((count * per_node)) ranks on $count nodes: $chosen; $((${#healthy[@]} - count)) spare; durable: $newest"
     launch_words $((count * per_node)) "$chosen"
     # In the background, so that this shell hears signals while the ranks run.
-    TMPDIR=$scratch "${own_session[@]}" "${words[@]}" terramill "${subcommand[@]}" &
+    "${own_session[@]}" "${surroundings[@]}" "${words[@]}" terramill "${subcommand[@]}" &
     step=$!
     ((${#own_session[@]} == 0)) || session=$step
     if $stopping; then stop; fi
@@ -288,7 +314,6 @@ supervise() {
       say "a node was lost meanwhile: not done for certain"
     fi
 
-    first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
     case $code in
       0 | 3 | 87) finish "$code" ;;
       85 | 138) if $stopping || preempted; then stopped "$code"; fi; finish 85 "stopped" ;;  # 138: USR1 to who has nothing to save

@@ -35,7 +35,7 @@ class Stage:
     """A folder with the stand-in, and a supervisor that uses it."""
 
     def __init__(self, folder, *ends):
-        self.folder = pathlib.Path(folder)
+        self.folder, self.supervisors = pathlib.Path(folder), []
         (self.folder / "terramill").write_text(STAND_IN)
         (self.folder / "terramill").chmod(0o755)
         (self.folder / "mpirun").write_text('#!/usr/bin/env bash\nshift 2\nexec "$@"\n')  # mpirun -n N COMMAND…
@@ -50,8 +50,15 @@ class Stage:
         words = ["bash", SOURCE / "jobs/supervise.sh", "--least-memory", 1, "--pause", 0, *options, *subcommand]
         if "--config" not in subcommand:
             words += ["--output", self.folder / "run"]
-        return subprocess.Popen(list(map(str, words)), env=environment, stdin=subprocess.DEVNULL, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(list(map(str, words)), env=environment, stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.supervisors.append(process.pid)
+        return process
+
+    def left(self):
+        """Scratch, here and in memory, of supervisors that were started."""
+        memory = [pathlib.Path(f"/dev/shm/terramill-supervise-{pid}") for pid in self.supervisors]
+        return [*self.folder.glob("terramill-supervise-*"), *(path for path in memory if path.exists())]
 
     def starts(self):
         file = self.folder / "starts"
@@ -72,7 +79,7 @@ def ends(*lines, options=(), code, starts, said="", subcommand=("pretrain",), ho
         require(stage.starts() == starts, f"{lines} is started {starts} times, not {stage.starts()}:\n{log}")
         require(said in log, f"{lines}: the log says \"{said}\":\n{log}")
         require(f"exit code {code}," in log or starts == 0, f"{lines}: the log ends with the exit code:\n{log}")
-        require(not list(stage.folder.glob("terramill-supervise-*")), "scratch is removed")
+        require(not stage.left(), f"nothing of it is left: {stage.left()}")
 
 
 def stops_on_request(number, end, code):
@@ -98,10 +105,12 @@ def ends_what_a_killed_one_left():
             require("ending" not in log, f"ranks of a living supervisor stay:\n{log}")
             process.kill()
             process.wait()
+            require(len(stage.left()) == 2, f"its scratch stays, here and in memory: {stage.left()}")
             with stage.start() as third:
                 log = third.communicate()[0]
             require(third.returncode == 0 and "processes that a supervisor left" in log, f"what was left is ended:\n{log}")
             process.communicate()  # which ends with the last of them
+        require(not stage.left(), f"and its scratch is removed: {stage.left()}")
         require(not list(stage.folder.glob("*.supervised")), "the mark is removed")
 
 
