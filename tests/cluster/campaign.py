@@ -51,16 +51,21 @@ class Workload:
             run("corpus", "synth", "--output", self.folder / "raw", "--tiles", TILES, "--seed", SEED)
             run("corpus", "build", *self.build(self.folder / "corpus"))
 
-    def undisturbed(self, extra=()):
-        """How a run of one rank ends that nothing disturbs; made once."""
+    def undisturbed_run(self, extra=(), ranks=1):
+        """The folder of a run, or a build, that nothing disturbs; made once."""
         if not self.trains:
-            return self.end(self.folder / "corpus")
+            return self.folder / "corpus"
         name = digest(" ".join(map(str, [self.name, self.steps, *extra])).encode())[:8]
-        known = self.folder / f"undisturbed-{name}.json"
-        if not known.exists():
-            run("pretrain", *self.words(self.folder / f"undisturbed-{name}", extra), "--resume")
-            known.write_text(json.dumps(self.end(self.folder / f"undisturbed-{name}")))
-        return json.loads(known.read_text())
+        folder = self.folder / f"undisturbed-{name}"
+        if not folder.with_suffix(".json").exists():
+            run("pretrain", *self.words(folder, extra), "--resume", ranks=ranks)
+            folder.with_suffix(".json").write_text(json.dumps(self.end(folder)))
+        return folder
+
+    def undisturbed(self, extra=(), ranks=1):
+        """How that ends."""
+        folder = self.undisturbed_run(extra, ranks)
+        return json.loads(folder.with_suffix(".json").read_text()) if self.trains else self.end(folder)
 
     def length(self):
         """What `progress` gets to."""

@@ -69,7 +69,7 @@ enter() {
   # Not `ip netns exec`, which hides the cgroup file system.
   nsenter --net="/run/netns/$name-$host" -- unshare --mount --uts --propagation slave -- \
     bash -c 'hostname "$1"; mount --bind "$2/hosts" /etc/hosts; mount -t tmpfs -o mode=1777,size=256m tmpfs "$2/local"
-             mount -t tmpfs tmpfs "$2/pmix"; shift 2; exec "$@"' "$host" "$host" "$state" "$@"
+             mount -t tmpfs -o mode=1777,size=1g tmpfs /dev/shm; mount -t tmpfs tmpfs "$2/pmix"; shift 2; exec "$@"' "$host" "$host" "$state" "$@"
 }
 
 write_configuration() {
@@ -238,7 +238,8 @@ kill_node() {
     kill -KILL $pids 2>/dev/null || true
     sleep 0.05
   done
-  rm -f "$state/spool/$1"/stepd.slurm.pmix.*  # they would be in the way of a step with the same number
+  # They would be in the way of a step with the same number, once the job is requeued.
+  rm -rf "$state/spool/$1"/{stepd.slurm.pmix.*,pmix.*}
 }
 
 slow_node() {

@@ -4,7 +4,8 @@ HEAD = """# What each fault costs
 
 Made by `tests/cluster/faults.py` on four nodes of the [cluster in a box](operations.md), under `sbatch` with
 `jobs/pretrain.sbatch` and `jobs/corpus.sbatch`: {count} faults, each against a whole run or build. Every end was
-compared bit by bit, all tensors and the curve of losses or every file of the corpus, with one that nothing disturbed.
+compared with one that nothing disturbed: bit by bit, all tensors and the curve of losses or every file of the corpus; only
+with `train.reduction = fast`, which on other layouts adds in another order, the weights by a bound of 1e-9.
 
 - *detected in*: seconds from the fault to the end of the step that it spoiled, to Slurm's requeueing of the job, or, where
   the ranks survive it, to the line that tells it in the log.

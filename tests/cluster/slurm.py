@@ -83,5 +83,13 @@ def cluster(scratch, nodes=2):
     try:
         made.call("up", "--nodes", nodes)
         yield made
+        made.call("down")
+        require(not made.namespaces() and not made.state.exists(), "the cluster leaves no namespace and no file")
+        require(not mounts_below(made.state), "the cluster leaves no mount")
     finally:
         made.call("down", code=None)
+
+
+def mounts_below(folder):
+    lines = pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    return [line.split()[1] for line in lines if line.split()[1].startswith(f"{folder}/")]

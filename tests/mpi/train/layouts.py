@@ -3,38 +3,17 @@ losses; with `fast` weights within the design's contract. The same checkpoint, w
 
 import argparse
 import pathlib
-import struct
 import tempfile
 
 from support.program import (SMALL_MODELS, checkpoint_tensors, curve, invented_corpus, metrics, newest_checkpoint, require,
                              run)
+from support.weights import difference
 
 STEPS = 20
 RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "4", "--train.steps", str(STEPS),
           "--train.warmup_steps", "4", "--train.lr", "2e-3", "--train.validation_tiles", "10",
           "--sampling.strategy", "landcover", "--checkpoint.every", "0", "--train.knn_every", "10",
           "--train.knn_tiles", "50"]
-
-
-def difference(a, b, kind):
-    """The largest difference between two sets of weights, each tensor relative to max(1, its largest value)."""
-    worst, size = 0.0, struct.calcsize(kind)
-    for name, data in a.items():
-        if not name.startswith("model."):
-            continue
-        x = struct.unpack(f"<{len(data) // size}{kind}", data)
-        y = struct.unpack(f"<{len(data) // size}{kind}", b[name])
-        if name.endswith("attn.qkv.bias"):
-            # The key's bias has the exact gradient 0, and Adam magnifies rounding: design, section 8.
-            third = len(x) // 3
-            x, y = x[:third] + x[2 * third:], y[:third] + y[2 * third:]
-        if name.endswith("fusion.pool") and kind == "f":
-            # The fusion's queries begin nearly equal: in float32 the gradient of what pools them is rounding for the most
-            # part, and Adam magnifies that, too. float64 tells whether the sums are the same.
-            continue
-        scale = max(1.0, max(map(abs, x)))
-        worst = max(worst, max(abs(p - q) for p, q in zip(x, y)) / scale)
-    return worst
 
 
 def main():
