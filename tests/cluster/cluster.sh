@@ -34,7 +34,7 @@ n1 … nN, the controller ctl. All of them see this machine's files; \$SLURM_TMP
   TERRAMILL_CLUSTER  the cluster's name (terramill); several can stand at once
 
 Its configuration, logs and node-local folders are in \${TMPDIR:-/tmp}/<name>-cluster. Needs root, Slurm, munge,
-iproute2 and util-linux; \`break\` also /dev/fuse and faulty_disk, which a build makes where libfuse 3 is.
+iproute2, procps and util-linux; \`break\` also /dev/fuse and faulty_disk, which a build makes where libfuse 3 is.
 
 Jobs of the partition urgent preempt those of the partition main, which are asked to end and requeued after 60 seconds.
 TEXT
@@ -56,7 +56,7 @@ need_tools() {
   [[ $(id -u) == 0 ]] || fail "needs root, to make network namespaces"
   local tool
   PATH=$PATH:/usr/sbin:/sbin
-  for tool in ip nsenter unshare munged slurmctld slurmd sbatch; do
+  for tool in ip tc ps nsenter unshare munged slurmctld slurmd sbatch; do
     command -v "$tool" >/dev/null || fail "$tool is missing; jobs/setup.sh installs it"
   done
 }

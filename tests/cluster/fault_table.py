@@ -2,7 +2,7 @@
 
 HEAD = """# What each fault costs
 
-Made by `tests/cluster/faults.py` on four nodes of the [cluster in a box](operations.md), under `sbatch` with
+Made by `tests/cluster/faults.py` on four nodes of the [cluster in a box](user-guide.md#tests), under `sbatch` with
 `jobs/pretrain.sbatch` and `jobs/corpus.sbatch`: {count} faults, each against a whole run or build. Every end was
 compared with one that nothing disturbed: bit by bit, all tensors and the curve of losses or every file of the corpus; only
 with `train.reduction = fast`, which on other layouts adds in another order, the weights by a bound of 1e-9.

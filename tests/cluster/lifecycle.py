@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -63,6 +64,18 @@ def cleans_up_half_a_start(cluster, scratch):
     require(gone(cluster), "a stopped `up` leaves nothing")
 
 
+def names_what_is_missing(cluster, scratch):
+    """Also a tool that only `mend` uses, before anything is started."""
+    programs = pathlib.Path(scratch) / "programs"
+    programs.mkdir()
+    for name in ("bash", "id", "nsenter", "unshare", "sbatch"):
+        (programs / name).symlink_to(shutil.which(name))
+    done = subprocess.run(["bash", str(SCRIPT), "up"], env={**cluster.environment, "PATH": str(programs)}, text=True,
+                          capture_output=True, check=False)
+    require(done.returncode == 1 and "ps is missing" in done.stderr, f"`up` names the missing tool:\n{done.stderr}")
+    require(gone(cluster), "`up` without its tools starts nothing")
+
+
 def main():
     require_slurm()
     with tempfile.TemporaryDirectory() as scratch:
@@ -71,6 +84,7 @@ def main():
             comes_up_and_goes(cluster)
             survives_violence(cluster)
             cleans_up_half_a_start(cluster, scratch)
+            names_what_is_missing(cluster, scratch)
         finally:
             cluster.call("down", code=None)
 

@@ -58,7 +58,7 @@ def require_slurm():
     if os.geteuid() != 0:
         skip("a cluster of network namespaces needs root")
     path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    for tool in ("slurmctld", "slurmd", "sbatch", "munged", "ip", "nsenter"):
+    for tool in ("slurmctld", "slurmd", "sbatch", "munged", "ip", "tc", "ps", "nsenter"):
         if shutil.which(tool, path=path) is None:
             skip(f"{tool} is missing; jobs/setup.sh installs it")
     probe = subprocess.run(["unshare", "--net", "--mount", "--uts", "true"], capture_output=True, text=True, check=False)
