@@ -67,11 +67,6 @@ Finding check_hdf5() {
 #endif
   Finding finding{.name = "HDF5", .value = version + (kParallel ? ", parallel" : ", serial")};
   finding.facts = {{"version", version}, {"parallel", kParallel}};
-  if (!kParallel) {
-    finding.verdict = Verdict::kWarning;
-    finding.advice =
-        "several ranks cannot write one file: build against a parallel HDF5 (Debian: libhdf5-openmpi-dev)";
-  }
   return finding;
 }
 
