@@ -49,10 +49,20 @@ selection=()
 [[ -z $filter ]] || selection+=(--tests-regex "$filter")
 $all || [[ $labels =~ (^|\|)slow($|\|) ]] || selection+=(--label-exclude '^slow$')
 
+# Where tests put temporary files: none may be left there.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/tr.XXXX")
+export TMPDIR
+trap 'rm -rf --one-file-system "$TMPDIR"' EXIT
+
 # One junit file holds every test's output; ctest's own lines show the progress.
 results=$folder/results.xml
 rm -f "$results"
 status=0
 ctest --test-dir "$folder" --parallel "$(env -u OMP_NUM_THREADS nproc)" --output-junit "$(realpath -m "$results")" \
   --test-output-size-passed 200000 --test-output-size-failed 1000000 "${selection[@]}" || status=$?
+left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name 'ompi.*')  # sessions of Open MPI's, whose ranks were killed
+if [[ -n $left ]]; then
+  printf 'run: tests left behind:\n%s\n' "$left" >&2
+  ((status)) || status=1
+fi
 "$TERRAMILL_PYTHON" "$here/summary.py" "$results" "$status"

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs a test in a temporary folder of its own, and fails it when it leaves a file, a mount or a process behind:
+#
+#   leave_nothing.sh COMMAND…
+#
+# Processes are known by the folder's name in their environment. Only what Open MPI keeps for ranks that a test kills
+# together with their launcher is removed without a word: sessions, and what they share in memory.
+set -uo pipefail
+folder=$(mktemp -d "${TMPDIR:-/tmp}/t.XXXXXX") || exit 1
+memory=$(mktemp -d /dev/shm/t.XXXXXX 2>/dev/null) || memory=$folder/memory
+mkdir -p "$folder/tmp" "$memory"
+# Not in the environment, where it would win over what the job scripts choose.
+echo "btl_vader_backing_directory = $memory" >"$folder/mpi.conf"
+TERRAMILL_TEST=$folder TMPDIR=$folder/tmp OMPI_MCA_mca_base_param_files=$folder/mpi.conf "$@"
+code=$?
+
+processes() {
+  local entry
+  for entry in /proc/[0-9]*; do
+    if grep -qzxF "TERRAMILL_TEST=$folder" "$entry/environ" 2>/dev/null; then echo "${entry#/proc/}"; fi
+  done
+}
+
+left=()
+deadline=$((SECONDS + 15))  # for those that are on their way out
+mapfile -t pids < <(processes)
+while ((${#pids[@]} && SECONDS < deadline)); do
+  sleep 0.2
+  mapfile -t pids < <(processes)
+done
+for pid in "${pids[@]}"; do
+  left+=("process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)")
+  kill -KILL "$pid" 2>/dev/null
+done
+while ((${#pids[@]})); do mapfile -t pids < <(processes); done
+while read -r _ place _; do
+  left+=("mount $place")
+  umount --lazy "$place"
+done < <(grep -F " $folder/" /proc/self/mounts)
+while read -r file; do left+=("file $file"); done < <(find "$folder/tmp" -mindepth 1 -path "$folder/tmp/ompi.*" -prune -o -mindepth 1 -print)
+rm -rf --one-file-system "$folder" "$memory"
+if ((${#left[@]})); then
+  echo "FAILED: the test left behind:" >&2
+  printf '  %s\n' "${left[@]}" >&2
+  if ((code == 0)); then code=1; fi
+fi
+exit "$code"
