@@ -200,11 +200,17 @@ nodes_of_hosts() {  # nodes_of_hosts "HOST…" NODE…
   if ((${#found[@]})); then printf '%s\n' "${found[@]}"; else printf '%s\n' $hosts; fi
 }
 
+# Tells the next start of the job how many nodes it had at first, once it has a folder.
+keep_asked_nodes() {
+  if [[ ${asked_file%/*} == */faults ]]; then mkdir "${asked_file%/*}" 2>/dev/null; fi
+  [[ ! -d ${asked_file%/*} ]] || echo "$asked_nodes" >"$asked_file"
+}
+
 # Requeues the job: requeue_job EXCLUDED, on as many nodes as at first, since Slurm took lost ones from it, without those
 # that are banned and those that the user excluded. The caller is to exit then.
 requeue_job() {
   trap '' TERM  # Slurm ends what runs of the job while the next line is still to be said
-  [[ ! -d ${asked_file%/*} ]] || echo "$asked_nodes" >"$asked_file"
+  keep_asked_nodes
   scontrol requeue "$job" || return 1
   # Slurm cannot change a job that is still ending, which it is while this waits for the answer and while epilogs run. It
   # tries for five seconds. Where that is not enough, the next start reads the file.

@@ -167,7 +167,7 @@ finish() {
   dismiss_heirs
   clear_scratch
   [[ -z $mark ]] || rm -f "$mark"
-  if in_slurm; then rm -f "$(banned_file)" "$asked_file"; fi
+  if in_slurm && ! $for_good; then rm -f "$(banned_file)" "$asked_file"; fi  # after TERM somebody may requeue it
   echo "terramill: exit code $1, $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   exit "$1"
 }
@@ -293,6 +293,7 @@ supervise() {
     fi
     chosen=${healthy[*]:0:count}
     place_heirs "${healthy[@]}"
+    if in_slurm && ((restarts)); then keep_asked_nodes; fi  # whoever requeues it
     say "attempt $((restarts + 1)): $((count * per_node)) ranks on $count nodes: $chosen; $((${#healthy[@]} - count)) spare; durable: $newest"
     launch_words $((count * per_node)) "$chosen"
     # In the background, so that this shell hears signals while the ranks run.

@@ -118,11 +118,11 @@ def an_heir_reads_long_lists():
             there.write("sleep", SLEEP).chmod(0o755)
             there.write("sleeps", "1\n2\n")
             (there.folder / "run").mkdir()
-            there.run("heir.sh", 7, host, 1000, there.folder / "run/nodes-7", "bad1,bad2", code=0)
+            there.run("heir.sh", 7, host, 1000, there.folder / "run/faults/nodes-7", "bad1,bad2", code=0)
             require(len(there.calls("scontrol requeue 7")) == requeues, f"{host[:9]}: {requeues} requeueings")
             if requeues:
                 require(there.calls("update", "NumNodes=1000", "ExcNodeList=bad1,bad2"), "the job is to be as before")
-                require((there.folder / "run/nodes-7").read_text() == "1000\n", "and its next start knows it")
+                require((there.folder / "run/faults/nodes-7").read_text() == "1000\n", "and its next start knows it")
 
 
 def steps_ask_for_what_they_need():
@@ -145,7 +145,7 @@ def steps_ask_for_what_they_need():
 
 
 def scratch_lies_where_the_node_has_it():
-    for temporary, slurm, wanted in (("/nowhere/of-the-login-node", "", "/tmp"), ("/nowhere", "SELF", "SELF"), ("SELF", "", "SELF")):
+    for temporary, slurm, wanted in (("SELF/of-the-login-node", "", "/tmp"), ("SELF/absent", "SELF", "SELF"), ("SELF", "", "SELF")):
         with stage("n1") as there:
             own = lambda text: text.replace("SELF", str(there.folder))
             there.environment.update(TMPDIR=own(temporary), SLURM_TMPDIR=own(slurm))
