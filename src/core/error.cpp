@@ -70,6 +70,11 @@ std::string advice_for(int error_number, const std::filesystem::path& path) {
       return "raise the limit of open files (ulimit -n)";
     case EIO:
       return "the storage below " + directory + " reports an error: see the system log";
+    case ESTALE:
+    case ENOTCONN:
+    case ETIMEDOUT:
+    case EHOSTDOWN:
+      return "the file system of " + directory + " does not answer on this host: look at its mount";
     default:
       return "";
   }

@@ -65,6 +65,7 @@ Container read_whole(const std::filesystem::path& path) {
     if (count < 0) fail("read", path, errno);
     if (count == 0) break;
     filled += static_cast<std::size_t>(count);
+    beat();
   }
   content.resize(filled);
   return content;

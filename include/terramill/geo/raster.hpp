@@ -15,7 +15,8 @@ namespace terramill::geo {
 /// Why a raster could not be opened or read: a recoverable data fault.
 struct RasterFault {
   std::string file;
-  std::string reason;  ///< what GDAL said
+  std::string reason;    ///< what GDAL said, without the path
+  bool missing = false;  ///< there is no such file
 };
 
 enum class Resampling { kNearest, kBilinear, kMode };
@@ -28,6 +29,10 @@ struct Window {
 /// A raster file open for reading through GDAL. Belongs to one thread at a time; threads that read the same
 /// file each open their own. Element types T: uint8_t, int8_t, uint16_t, int16_t, int32_t, float, double;
 /// GDAL converts to T, rounding and clipping (NaN becomes 0 in integers).
+///
+/// A fault is the file's own. Where GDAL fails, the file is read once more past it: opening and reading throw
+/// IoError when it is the file system that fails (EIO, ESTALE, too many open files …). They are activities
+/// and beats (core/activity.hpp).
 class Raster {
  public:
   /// The fault says whether the file is missing, truncated or of no known format. Registers GDAL's drivers on
@@ -64,9 +69,17 @@ class Raster {
     void operator()(void* dataset) const noexcept;
   };
   Raster(void* dataset, std::filesystem::path path);
+  static Expected<Raster, RasterFault> open_once(const std::filesystem::path& path);
+  /// Runs read(raster) on this raster, and where GDAL fails, once more on the file opened anew.
+  template <typename F>
+  std::optional<RasterFault> attempt(F read) const;
+  RasterFault gdal_fault(const std::string& what, const std::string& text) const;
   /// `list`: `count` bands from 1; null: all in order.
   template <typename T>
   std::optional<RasterFault> read_bands(int* list, int count, Window window, std::span<T> out) const;
+  template <typename T>
+  std::optional<RasterFault> warp_onto(int band, const Grid& target, Resampling resampling, double fill,
+                                       std::span<T> out, std::optional<double> source_no_data) const;
 
   std::unique_ptr<void, Closer> dataset_;
   std::filesystem::path path_;

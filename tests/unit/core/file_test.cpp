@@ -3,9 +3,11 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
+#include <terramill/core/process_silence.hpp>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <fstream>
 
@@ -36,6 +38,13 @@ TEST(File, WhatIsWrittenDurablyReadsBackAndLeavesNoTemporary) {
 }
 
 TEST(File, ReadsFilesWhoseSizeTheSystemDoesNotTell) { EXPECT_FALSE(read_text("/proc/self/status").empty()); }
+
+TEST(File, ReadingAWholeFileIsABeat) {
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_FALSE(read_text("/proc/self/status").empty());
+  const auto after = std::chrono::steady_clock::now();
+  EXPECT_LT(process_silence(after), std::chrono::duration<double>(after - before).count());
+}
 
 TEST(File, ReadsAndWritesAtOffsets) {
   const Scratch scratch;

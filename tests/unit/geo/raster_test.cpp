@@ -1,14 +1,21 @@
 #include "support/scratch.hpp"
 
+#include <terramill/core/error.hpp>
+#include <terramill/core/process_silence.hpp>
 #include <terramill/geo/image.hpp>
 #include <terramill/geo/raster.hpp>
 
+#include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 #include <thread>
 #include <vector>
+
+#include <sys/resource.h>
 
 namespace terramill::geo {
 namespace {
@@ -182,6 +189,103 @@ TEST_F(Rasters, TruncatedMissingAndForeignFilesAreFaultsThatSayWhy) {
   auto missing = Raster::open(folder_ / "none.tif");
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().reason, "the file does not exist");
+}
+
+/// A raster of noise, which does not compress, cut to a share of its bytes: it opens, and cannot be read.
+void write_cut(const std::filesystem::path& path, double share) {
+  std::vector<float> noise(100 * 100);
+  std::uint32_t state = 1;
+  for (auto& value : noise) value = static_cast<float>(state = state * 1664525u + 1013904223u);
+  std::filesystem::create_directories(path.parent_path());
+  write_geotiff<float>(path, utm(100, 100), noise);
+  const auto bytes = static_cast<double>(std::filesystem::file_size(path));
+  std::filesystem::resize_file(path, static_cast<std::uintmax_t>(share * bytes));
+}
+
+/// The errno of the IoError with which opening ends.
+int error_of_opening(const std::filesystem::path& path) {
+  try {
+    const auto raster = Raster::open(path);
+    ADD_FAILURE() << (raster ? "it opens" : raster.error().reason);
+  } catch (const IoError& error) {
+    return error.error_number();
+  }
+  return 0;
+}
+
+TEST_F(Rasters, WhatTheFileSystemRefusesIsNoFaultOfTheFile) {
+  write_geotiff<std::uint16_t>(folder_ / "a.tif", utm(5, 4), ramp<std::uint16_t>(20));
+  rlimit files{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  const rlimit none{0, files.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const int too_many = error_of_opening(folder_ / "a.tif");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+  EXPECT_EQ(too_many, EMFILE);
+  EXPECT_TRUE(Raster::open(folder_ / "a.tif"));
+  // The first page of a process is not mapped: reading it is an input/output error.
+  std::filesystem::create_symlink("/proc/self/mem", folder_ / "unreadable.tif");
+  EXPECT_EQ(error_of_opening(folder_ / "unreadable.tif"), EIO);
+  std::filesystem::create_directory(folder_ / "folder.tif");
+  const auto folder = Raster::open(folder_ / "folder.tif");
+  ASSERT_FALSE(folder);
+  EXPECT_FALSE(folder.error().missing);
+}
+
+TEST_F(Rasters, AReadThatFailedIsTriedAgainOnTheFileOpenedAnew) {
+  const auto path = folder_ / "a.tif";
+  write_cut(path, 0.5);
+  auto stale = Raster::open(path);
+  ASSERT_TRUE(stale) << stale.error().reason;
+  write_geotiff<float>(folder_ / "whole.tif", utm(100, 100), ramp<float>(10000));
+  std::filesystem::rename(folder_ / "whole.tif", path);
+  std::vector<float> read(10000);
+  const auto fault = stale->read<float>(1, {0, 0, 100, 100}, read);
+  EXPECT_FALSE(fault) << fault->reason;
+  EXPECT_EQ(read, ramp<float>(10000));
+  write_cut(path, 0.5);
+  stale = Raster::open(path);
+  ASSERT_TRUE(stale);
+  std::filesystem::remove(path);
+  const auto gone = stale->read_onto<float>(1, utm(50, 50, 20), Resampling::kNearest, 0, read);
+  ASSERT_TRUE(gone);
+  EXPECT_TRUE(gone->missing);
+}
+
+TEST_F(Rasters, ReasonsAreTheSameWhereverTheFileLies) {
+  for (const double share : {0.99, 0.5, 0.01, 0.0001, 0.0}) {
+    std::vector<std::string> reasons;
+    for (const char* name : {"here/a.tif", "some/where/else/b.tif"}) {
+      write_cut(folder_ / name, share);
+      const auto raster = Raster::open(folder_ / name);
+      std::vector<float> read(10000);
+      const auto fault = raster ? raster->read<float>(1, {0, 0, 100, 100}, read) : raster.error();
+      ASSERT_TRUE(fault);
+      reasons.push_back(fault->reason);
+    }
+    EXPECT_EQ(reasons[0], reasons[1]) << share;
+    EXPECT_EQ(reasons[0].find(folder_.string()), std::string::npos) << reasons[0];
+  }
+}
+
+TEST_F(Rasters, OpeningAndReadingAreBeats) {
+  using Clock = std::chrono::steady_clock;
+  const auto beats = [](const std::function<void()>& work) {
+    const auto before = Clock::now();
+    work();
+    const auto after = Clock::now();
+    return process_silence(after) < std::chrono::duration<double>(after - before).count();
+  };
+  write_geotiff<float>(folder_ / "a.tif", utm(100, 100), ramp<float>(10000));
+  auto raster = Raster::open(folder_ / "a.tif");
+  ASSERT_TRUE(raster);
+  std::vector<float> read(10000);
+  EXPECT_TRUE(beats([&] { EXPECT_TRUE(Raster::open(folder_ / "a.tif")); }));
+  EXPECT_TRUE(beats([&] { EXPECT_FALSE(raster->read<float>(1, {0, 0, 100, 100}, read)); }));
+  EXPECT_TRUE(beats([&] { EXPECT_FALSE(raster->read_all<float>({0, 0, 100, 100}, read)); }));
+  EXPECT_TRUE(beats(
+      [&] { EXPECT_FALSE(raster->read_onto<float>(1, utm(100, 100, 5), Resampling::kNearest, 0, read)); }));
+  EXPECT_FALSE(beats([&] { read[0] = 0; }));
 }
 
 TEST_F(Rasters, ThreadsReadTheSameFileAtOnce) {
