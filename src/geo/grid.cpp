@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kWgs84 = "EPSG:4326";
+constexpr int kSteps = 4;  // points along each side of a grid: edges bend when they are reprojected
 
 struct TransformationCloser {
   void operator()(void* transformation) const noexcept { OCTDestroyCoordinateTransformation(transformation); }
@@ -84,7 +85,6 @@ bool overlaps(const Grid& a, const Grid& b) {
   const double determinant = t[1] * t[5] - t[2] * t[4];
   if (determinant == 0) return false;
   double left = std::numeric_limits<double>::infinity(), right = -left, top = left, bottom = -left;
-  constexpr int kSteps = 4;  // points along each side: edges bend when they are reprojected
   for (int i = 0; i <= kSteps; ++i) {
     for (int j = 0; j <= kSteps; ++j) {
       const double column = a.width * static_cast<double>(i) / kSteps,
@@ -103,6 +103,32 @@ bool overlaps(const Grid& a, const Grid& b) {
     }
   }
   return left < b.width && right > 0 && top < b.height && bottom > 0;
+}
+
+bool Box::touches(const Box& other) const noexcept {
+  return west <= other.east && other.west <= east && south <= other.north && other.south <= north;
+}
+
+Box surroundings(const Grid& grid) {
+  if (!grid.georeferenced()) return {};
+  const auto& t = grid.transform;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  Box box{kInfinity, -kInfinity, kInfinity, -kInfinity};
+  for (int i = 0; i <= kSteps; ++i) {
+    for (int j = 0; j <= kSteps; ++j) {
+      const double column = grid.width * static_cast<double>(i) / kSteps,
+                   row = grid.height * static_cast<double>(j) / kSteps;
+      const LonLat point =
+          to_lon_lat(grid.crs, t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5]);
+      if (!std::isfinite(point.lon) || !std::isfinite(point.lat)) return {};
+      box = {std::min(box.west, point.lon), std::max(box.east, point.lon), std::min(box.south, point.lat),
+             std::max(box.north, point.lat)};
+    }
+  }
+  constexpr double kHalfTurn = 180, kNearPole = 85, kLeast = 0.01;
+  if (box.east - box.west > kHalfTurn || box.south < -kNearPole || box.north > kNearPole) return {};
+  const double wide = kLeast + (box.east - box.west) / 4, high = kLeast + (box.north - box.south) / 4;
+  return {box.west - wide, box.east + wide, box.south - high, box.north + high};
 }
 
 LonLat center_of(const Grid& grid) {

@@ -33,6 +33,16 @@ bool same_grid(const Grid& a, const Grid& b, double tolerance = 0.05);
 /// known position.
 bool overlaps(const Grid& a, const Grid& b);
 
+/// Degrees of longitude and latitude, WGS 84.
+struct Box {
+  double west = -360, east = 360, south = -90, north = 90;
+
+  bool touches(const Box& other) const noexcept;
+};
+/// A box around a grid, a quarter wider on each side for edges that bend; everything where the grid has no
+/// known position, or lies across a pole or the antimeridian. Grids whose boxes do not touch do not overlap.
+Box surroundings(const Grid& grid);
+
 /// The centre of a grid; NaN for an unknown CRS or one that cannot be transformed there.
 LonLat center_of(const Grid& grid);
 /// A point given in `crs`; NaN when it cannot be transformed.

@@ -146,6 +146,38 @@ TEST(Grids, CentreIsInLongitudeLatitudeOrder) {
   EXPECT_TRUE(std::isnan(center_of(Grid{}).lat));
 }
 
+TEST(Grids, WhatOverlapsHasBoxesThatTouch) {
+  const auto at = [](const std::string& crs, double lon, double lat, int size, double pixel) {
+    const auto corner = from_lon_lat(crs, {lon, lat});
+    return Grid{size, size, {corner[0], pixel, 0, corner[1], 0, -pixel}, crs};
+  };
+  // Tiles of UTM against rasters of degrees, of another zone, of Europe's equal-area grid, and of the poles'.
+  int overlapping = 0, apart = 0;
+  for (const double lat : {-80.0, -33.3, 0.1, 44.9, 62.0, 83.0, 89.0}) {
+    for (const double lon : {-179.99, -60.0, 9.0, 11.9, 12.01, 15.0, 179.95}) {
+      const Grid tile = at(lat < 0 ? "EPSG:32733" : "EPSG:32633", lon, lat, 128, 10);
+      const Grid others[] = {at("EPSG:4326", lon - 0.005, lat + 0.005, 100, 0.001),
+                             at("EPSG:4326", lon + 0.5, lat, 100, 0.001),
+                             at("EPSG:32632", lon, lat, 10980, 10),
+                             at("EPSG:3035", lon - 8, lat + 4, 1000, 1000),
+                             at("EPSG:3995", 0, 90, 1000, 2000),
+                             {1000, 1000, {-1e6, 2000, 0, 1e6, 0, -2000}, "EPSG:3995"},
+                             {7200, 3600, {-180, 0.05, 0, 90, 0, -0.05}, "EPSG:4326"}};
+      for (const Grid& other : others) {
+        const bool touch = surroundings(tile).touches(surroundings(other));
+        if (overlaps(tile, other)) {
+          EXPECT_TRUE(touch) << lon << ", " << lat << " in " << other.crs << " of " << other.width;
+          ++overlapping;
+        }
+        apart += touch ? 0 : 1;
+      }
+    }
+  }
+  EXPECT_GT(overlapping, 50);
+  EXPECT_GT(apart, 30);
+  EXPECT_TRUE(surroundings(Grid{}).touches(surroundings(utm(4, 4)))) << "what has no place is not ruled out";
+}
+
 TEST(Grids, RoundingOfOriginsDoesNotSeparateThem) {
   const Grid a = utm(224, 224);
   Grid b = a;
