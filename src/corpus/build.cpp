@@ -50,6 +50,7 @@ Json decisive_options(const BuildOptions& options, const Source& source) {
   Json json;
   json["source"] = options.source.kind;
   json["input"] = to_hex(xxh3(source.describe().dump()));
+  if (const auto files = source.files_xxh3()) json["input files"] = to_hex(*files);
   json["candidates"] = source.candidates();
   json["schema"] = schema.name;
   json["tile-size"] = schema.height;
@@ -96,7 +97,7 @@ class Builder {
   BuildReport run() {
     const auto start = Clock::now();
     if (options_.threads == 0) options_.threads = default_threads(comm_);
-    std::shared_ptr<const Source> source = open_source(options_.source);
+    std::shared_ptr<const Source> source = open_source(options_.source, &comm_);
     if (options_.shard_tiles == 0) options_.shard_tiles = default_shard_tiles(source->candidates());
     decisive_ = decisive_options(options_, *source);
     demand_agreement(comm_, decisive_);

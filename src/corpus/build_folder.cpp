@@ -59,7 +59,10 @@ void check_quickly(const fs::path& corpus, const Manifest& manifest) {
 std::optional<Manifest> find_finished(const fs::path& corpus, const Json& options) {
   if (!fs::exists(corpus / kManifestFile)) return std::nullopt;
   Manifest manifest = read_manifest(corpus);
-  demand_same_options(manifest.options, options, corpus, "a complete corpus");
+  Json comparable = options;
+  // Corpora of earlier releases do not name it.
+  if (!manifest.options.contains("input files")) comparable.erase("input files");
+  demand_same_options(manifest.options, comparable, corpus, "a complete corpus");
   check_quickly(corpus, manifest);
   return manifest;
 }

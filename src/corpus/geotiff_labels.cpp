@@ -6,6 +6,7 @@
 #include <terramill/core/options.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <sstream>
 
@@ -123,13 +124,14 @@ std::optional<std::string> Labels::label(const Place& place, TileRecord& record)
     case LabelRules::From::kJson: {
       if (place.label_file.empty()) break;
       try {
-        const Json json = read_json(root_ / place.label_file);
+        const std::string origin = "the file";
+        const Json json = parse_json(read_text(root_ / place.label_file), origin);
         const bool many = json.is_object() && json.contains(rules_.key) && json[rules_.key].is_array();
-        if (many)
-          return assign(json_get<std::vector<std::string>>(json, rules_.key, place.label_file), true, record);
-        return assign({json_get<std::string>(json, rules_.key, place.label_file)}, false, record);
-      } catch (const IoError& fault) {
-        return fault.message();
+        if (many) return assign(json_get<std::vector<std::string>>(json, rules_.key, origin), true, record);
+        return assign({json_get<std::string>(json, rules_.key, origin)}, false, record);
+      } catch (const IoError& error) {
+        if (error.error_number() != ENOENT) throw;  // the file system's fault, not the tile's
+        return "the file does not exist";
       } catch (const FormatError& fault) {
         return fault.message();
       }

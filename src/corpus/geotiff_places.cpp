@@ -1,5 +1,6 @@
 #include "geotiff_places.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/log.hpp>
 
@@ -13,32 +14,51 @@ namespace {
 
 namespace fs = std::filesystem;
 
+struct Listed {
+  std::string file;  ///< relative to the root
+  bool dangling;     ///< a link to nothing
+};
+
 /// The files under a root, listed once per folder.
 class Listing {
  public:
   explicit Listing(fs::path root) : root_(std::move(root)) {}
 
-  /// All regular files below `folder`, relative to the root, sorted. Empty when there is no such folder.
-  const std::vector<std::string>& below(const fs::path& folder) {
+  /// All regular files, and links that lead to no folder, below `folder`, sorted. Empty when there is no such
+  /// folder; IoError when one cannot be listed.
+  const std::vector<Listed>& below(const fs::path& folder) {
     const auto [slot, is_new] = listed_.try_emplace(folder.string());
     if (!is_new) return slot->second;
-    std::error_code status;
     const fs::path start = root_ / folder;
-    if (!fs::is_directory(start, status)) return slot->second;
-    fs::recursive_directory_iterator walk(start, fs::directory_options::follow_directory_symlink, status);
-    for (; !status && walk != fs::recursive_directory_iterator(); walk.increment(status)) {
-      std::error_code ignored;
-      if (walk->is_regular_file(ignored))
-        slot->second.push_back(walk->path().lexically_relative(root_).generic_string());
+    const Activity activity("list", start);
+    std::error_code error;
+    fs::recursive_directory_iterator walk(start, fs::directory_options::follow_directory_symlink, error);
+    if (error == std::errc::no_such_file_or_directory) return slot->second;
+    for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
+      add(*walk, slot->second);
+      beat();
     }
-    if (status) throw IoError("the folder cannot be listed", status.value(), {"look for rasters", start, ""});
-    std::ranges::sort(slot->second);
+    if (error) throw IoError("the folder cannot be listed", error.value(), {"look for rasters", start, ""});
+    std::ranges::sort(slot->second, {}, &Listed::file);
     return slot->second;
   }
 
  private:
+  void add(const fs::directory_entry& entry, std::vector<Listed>& files) const {
+    std::error_code error;
+    const bool regular = entry.is_regular_file(error);
+    const bool dangling = error == std::errc::no_such_file_or_directory ||
+                          error == std::errc::not_a_directory ||
+                          error == std::errc::too_many_symbolic_link_levels;
+    if (error && !dangling) {
+      throw IoError("the file cannot be looked at", error.value(), {"look for rasters", entry.path(), ""});
+    }
+    if (regular || dangling)
+      files.push_back({entry.path().lexically_relative(root_).generic_string(), dangling});
+  }
+
   fs::path root_;
-  std::map<std::string, std::vector<std::string>> listed_;
+  std::map<std::string, std::vector<Listed>> listed_;
 };
 
 std::string with_dashes(const std::string& date) {
@@ -69,7 +89,7 @@ class PlaceFinder {
  private:
   void collect(const MappedModality& mapped, std::size_t slot) {
     std::size_t matched = 0;
-    for (const std::string& file : listing_.below(mapped.files->folder())) {
+    for (const auto& [file, dangling] : listing_.below(mapped.files->folder())) {
       auto captures = mapped.files->match(file);
       if (!captures) continue;
       std::size_t band = 0;
@@ -83,6 +103,7 @@ class PlaceFinder {
       if (is_cloud && !places_.contains(id)) continue;
       ++matched;
       add(places_[id], id, mapped, slot, band, file, *captures);
+      if (dangling) places_[id].dangling = true;
     }
     if (matched == 0) {
       log::warn("no file under {} matches {} of [{}]: the corpus will lack it", mapping_.root.string(),
@@ -150,8 +171,8 @@ std::vector<Place> find_places(const Mapping& mapping) { return PlaceFinder(mapp
 std::vector<std::string> find_by_position(const Mapping& mapping, const MappedModality& modality) {
   Listing listing(mapping.root);
   std::vector<std::string> files;
-  for (const std::string& file : listing.below(modality.files->folder())) {
-    if (modality.files->match(file)) files.push_back(file);
+  for (const Listed& each : listing.below(modality.files->folder())) {
+    if (modality.files->match(each.file)) files.push_back(each.file);
   }
   if (files.empty()) {
     log::warn("no file under {} matches {} of [{}]: the corpus will lack it", mapping.root.string(),

@@ -16,11 +16,12 @@ struct Place {
   std::string date;        ///< "YYYY-MM-DD", or empty
   std::string label;       ///< what {label} stood for
   std::string label_file;  ///< JSON of its labels, relative to the root
+  bool dangling = false;   ///< one of its files is a link to nothing
 };
 
 /// Lists the files under the root, matches them against the mapping and joins them by id; sorted by id, so
 /// the order of the file system does not matter. UsageError when nothing matches, FormatError when two files
-/// claim one part of a place.
+/// claim one part of a place, IoError when a folder cannot be listed.
 std::vector<Place> find_places(const Mapping& mapping);
 
 /// The files of a modality that is found by position, sorted.

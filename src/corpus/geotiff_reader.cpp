@@ -2,7 +2,10 @@
 
 #include "tile_values.hpp"
 
+#include <terramill/core/error.hpp>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <limits>
 #include <tuple>
@@ -26,6 +29,12 @@ std::string grid_text(const geo::Grid& grid) {
 
 }  // namespace
 
+void refuse_if_gone(const geo::RasterFault& fault) {
+  if (!fault.missing) return;
+  throw IoError("a raster that was listed is gone", ENOENT,
+                {"read a raster", fault.file, "see whether the input changes or its file system is mounted"});
+}
+
 BandPlace place_of_band(const MappedModality& mapped, std::size_t band) noexcept {
   if (mapped.per_band) return {band, 1};
   return {0, static_cast<int>(band) + 1};
@@ -43,7 +52,10 @@ Expected<const geo::Raster*, geo::RasterFault> PlaceRasters::open(std::size_t sl
         sibling, "the file of band " + mapped.bands[file].in_file + " is missing beside it"});
   }
   auto raster = geo::Raster::open(mapping_.root / name);
-  if (!raster) return Unexpected(geo::RasterFault{name, raster.error().reason});
+  if (!raster) {
+    if (!place_.dangling) refuse_if_gone(raster.error());
+    return Unexpected(geo::RasterFault{name, raster.error().reason});
+  }
   const int wanted = mapped.per_band ? 1 : static_cast<int>(mapped.bands.size());
   if (raster->bands() != wanted) {
     return Unexpected(geo::RasterFault{name, "has " + std::to_string(raster->bands()) + " bands where [" +
@@ -97,7 +109,10 @@ std::optional<geo::RasterFault> read_plane(const Mapping& mapping, const MappedM
   } else {
     failed = raster.read_onto<float>(band, target, *mapped.resampling, kMissing, out, missing);
   }
-  if (failed) return fault(failed->reason);
+  if (failed) {
+    refuse_if_gone(*failed);
+    return fault(failed->reason);
+  }
   for (float& value : out) {
     if (!std::isfinite(value) || (missing && value == static_cast<float>(*missing))) value = kMissing;
   }
@@ -137,25 +152,32 @@ std::optional<std::string> convert_plane(const Mapping& mapping, const MappedMod
   return std::nullopt;
 }
 
-std::optional<geo::RasterFault> read_modality(const Mapping& mapping, std::size_t slot, double offset,
-                                              const geo::Grid& whole, geo::Window window,
-                                              PlaceRasters& rasters, Tile& tile) {
+bool any_valid(std::span<const float> values) {
+  return std::ranges::any_of(values, [](float value) { return !std::isnan(value); });
+}
+
+Expected<bool, geo::RasterFault> read_modality(const Mapping& mapping, std::size_t slot, double offset,
+                                               const geo::Grid& whole, geo::Window window,
+                                               PlaceRasters& rasters, Tile& tile) {
   const MappedModality& mapped = mapping.modalities[slot];
   const Modality& modality = mapping.schema.modalities[mapped.index];
   std::vector<float> plane(mapping.schema.elements(modality) / modality.bands.size());
+  bool any = false;
   for (std::size_t band = 0; band < mapped.bands.size(); ++band) {
     if (mapped.bands[band].channel < 0) continue;
     const BandPlace where = place_of_band(mapped, band);
     const auto raster = rasters.open(slot, where.file);
-    if (!raster) return raster.error();
-    if (auto fault = read_plane(mapping, mapped, **raster, where.band, whole, window, plane)) return fault;
+    if (!raster) return Unexpected(raster.error());
+    if (auto fault = read_plane(mapping, mapped, **raster, where.band, whole, window, plane))
+      return Unexpected(std::move(*fault));
     if (const auto reason = convert_plane(mapping, mapped, offset, plane)) {
-      return geo::RasterFault{rasters.place().files[slot][where.file], *reason};
+      return Unexpected(geo::RasterFault{rasters.place().files[slot][where.file], *reason});
     }
+    any = any || any_valid(plane);
     const auto channel = static_cast<std::size_t>(mapped.bands[band].channel);
     store_values(modality, plane, channel * plane.size(), Cast::kNearest, tile.values[mapped.index]);
   }
-  return std::nullopt;
+  return any;
 }
 
 }  // namespace terramill::corpus

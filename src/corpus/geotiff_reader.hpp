@@ -24,8 +24,11 @@ struct BandPlace {
 };
 BandPlace place_of_band(const MappedModality& mapped, std::size_t band) noexcept;
 
+/// IoError when the fault is that there is no such file: all files were there when they were listed.
+void refuse_if_gone(const geo::RasterFault& fault);
+
 /// The rasters of one place, each opened when first needed. Belongs to one thread; faults name files relative
-/// to the root.
+/// to the root. IoError as geo::Raster's, and for a file that is gone.
 class PlaceRasters {
  public:
   PlaceRasters(const Mapping& mapping, const Place& place) : mapping_(mapping), place_(place) {}
@@ -60,10 +63,13 @@ std::optional<geo::RasterFault> read_plane(const Mapping& mapping, const MappedM
 std::optional<std::string> convert_plane(const Mapping& mapping, const MappedModality& mapped, double offset,
                                          std::span<float> values);
 
+/// Whether one of the values is none that is missing (NaN).
+bool any_valid(std::span<const float> values);
+
 /// Fills the modality of mapping slot `slot` in `tile` with the window of the place's grid `whole`, which is
-/// as large as the schema's tiles; `offset` is taken off.
-std::optional<geo::RasterFault> read_modality(const Mapping& mapping, std::size_t slot, double offset,
-                                              const geo::Grid& whole, geo::Window window,
-                                              PlaceRasters& rasters, Tile& tile);
+/// as large as the schema's tiles; `offset` is taken off. True when the files have a valid pixel there.
+Expected<bool, geo::RasterFault> read_modality(const Mapping& mapping, std::size_t slot, double offset,
+                                               const geo::Grid& whole, geo::Window window,
+                                               PlaceRasters& rasters, Tile& tile);
 
 }  // namespace terramill::corpus

@@ -4,8 +4,11 @@
 #include "spatial_split.hpp"
 #include "tile_values.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
+#include <terramill/core/hash.hpp>
 #include <terramill/core/thread_pool.hpp>
+#include <terramill/mpi/communicator.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -24,7 +27,7 @@ std::string size_text(const geo::Grid& grid) {
 
 }  // namespace
 
-GeotiffSource::GeotiffSource(const SourceOptions& options)
+GeotiffSource::GeotiffSource(const SourceOptions& options, const mpi::Communicator* comm)
     : options_(options),
       mapping_(read_mapping(options)),
       places_(find_places(mapping_)),
@@ -38,38 +41,82 @@ GeotiffSource::GeotiffSource(const SourceOptions& options)
       const auto raster = geo::Raster::open(mapping_.root / file);
       if (!raster)
         throw FormatError(raster.error().reason, {"look for rasters", (mapping_.root / file).string(), ""});
-      located_[slot].push_back({file, raster->grid()});
+      located_[slot].push_back({file, raster->grid(), geo::surroundings(raster->grid())});
     }
   }
-  list_candidates();
+  list_candidates(comm);
+  files_xxh3_ = hash_files();
 }
 
-/// How many tiles a place gives needs its raster's size: headers are read by a few threads, since this waits
-/// for disks.
-void GeotiffSource::list_candidates() {
+std::uint64_t GeotiffSource::hash_files() const {
+  Xxh3 hash;
+  const auto add = [&](const std::string& text) {
+    hash.update_u64(text.size());
+    hash.update(text);
+  };
+  for (const Place& place : places_) {
+    add(place.id);
+    for (const auto& files : place.files) {
+      hash.update_u64(files.size());
+      std::ranges::for_each(files, add);
+    }
+    hash.update_u64(place.dangling ? 1 : 0);
+  }
+  for (const auto& rasters : located_) {
+    hash.update_u64(rasters.size());
+    for (const Located& raster : rasters) add(raster.file);
+  }
+  for (const Candidate& tile : candidates_) {
+    hash.update_u64(tile.place);
+    hash.update_u64(static_cast<std::uint64_t>(tile.row));
+    hash.update_u64(static_cast<std::uint64_t>(tile.column));
+  }
+  return hash.digest();
+}
+
+/// Rows and columns of tiles of the places [begin, end) into `counts`, two numbers each. Headers are read by
+/// a few threads, since this waits for disks.
+void GeotiffSource::count_tiles(std::uint32_t begin, std::uint32_t end,
+                                std::span<std::int32_t> counts) const {
+  constexpr std::uint32_t kBatch = 64;
+  const int size = mapping_.schema.height;
+  ThreadPool pool(static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 8u)));
+  std::vector<std::future<void>> batches;
+  for (std::uint32_t first = begin; first < end; first += kBatch) {
+    batches.push_back(pool.submit([=, this] {
+      for (std::uint32_t place = first; place < std::min(first + kBatch, end); ++place) {
+        const auto grid = PlaceRasters(mapping_, places_[place]).grid();
+        beat();
+        if (!grid) continue;
+        counts[2 * std::size_t{place}] = grid->height / size;
+        counts[2 * std::size_t{place} + 1] = grid->width / size;
+      }
+    }));
+  }
+  for (auto& batch : batches) batch.get();
+}
+
+/// How many tiles a place gives needs its raster's size: each rank reads the headers of its share of places.
+void GeotiffSource::list_candidates(const mpi::Communicator* comm) {
   const auto place_count = static_cast<std::uint32_t>(places_.size());
   if (!mapping_.cut) {
     for (std::uint32_t place = 0; place < place_count; ++place) candidates_.push_back({place, 0, 0, false});
     return;
   }
-  constexpr std::uint32_t kBatch = 64;
-  const int size = mapping_.schema.height;
-  std::vector<std::pair<int, int>> counts(places_.size());
-  {
-    ThreadPool pool(static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 8u)));
-    std::vector<std::future<void>> batches;
-    for (std::uint32_t begin = 0; begin < place_count; begin += kBatch) {
-      batches.push_back(pool.submit([&, begin] {
-        for (std::uint32_t place = begin; place < std::min(begin + kBatch, place_count); ++place) {
-          const auto grid = PlaceRasters(mapping_, places_[place]).grid();
-          if (grid) counts[place] = {grid->height / size, grid->width / size};
-        }
-      }));
-    }
-    for (auto& batch : batches) batch.get();
+  std::vector<std::int32_t> counts(2 * places_.size());
+  if (comm == nullptr) {
+    count_tiles(0, place_count, counts);
+  } else {
+    mpi::require_agreement(*comm, {{"input files", to_hex(hash_files())}}, "files of the input");
+    const auto share = [&](int rank) {
+      return static_cast<std::uint32_t>(std::uint64_t{place_count} * static_cast<std::uint64_t>(rank) /
+                                        static_cast<std::uint64_t>(comm->size()));
+    };
+    mpi::all_or_none(*comm, [&] { count_tiles(share(comm->rank()), share(comm->rank() + 1), counts); });
+    comm->sum(std::span(counts));
   }
   for (std::uint32_t place = 0; place < place_count; ++place) {
-    const auto [rows, columns] = counts[place];
+    const std::int32_t rows = counts[2 * std::size_t{place}], columns = counts[2 * std::size_t{place} + 1];
     // A place that cannot be read or is too small stays a candidate, so that its fault is reported.
     if (rows * columns <= 1) candidates_.push_back({place, 0, 0, false});
     for (int tile = 0; rows * columns > 1 && tile < rows * columns; ++tile) {
@@ -98,14 +145,15 @@ Expected<Tile, TileFault> GeotiffSource::load(std::uint64_t i) const {
   fill_absent(mapping_.schema, tile);
   for (std::size_t slot = 0; slot < mapping_.modalities.size(); ++slot) {
     const MappedModality& mapped = mapping_.modalities[slot];
-    std::optional<geo::RasterFault> fault;
+    Expected<bool, geo::RasterFault> any = false;
     if (mapped.by_position) {
-      fault = fill_by_position(slot, *target, tile);
+      any = fill_by_position(slot, *target, tile);
     } else if (rasters.has(slot)) {
-      fault = fill(candidate.place, slot, *target, rasters, tile);
+      any = fill(candidate.place, slot, *target, rasters, tile);
     }
-    if (fault) return refuse(*fault);
-    mark_present(mapping_.schema, mapped.index, tile);
+    if (!any) return refuse(any.error());
+    // What has no no-data value looks valid also where nothing was read.
+    if (*any) mark_present(mapping_.schema, mapped.index, tile);
     if (mapped.required && (tile.record.present >> mapped.index & 1u) == 0) {
       return refuse({mapped.files->text(), "has no data here, but [" + mapped.section + "] is required"});
     }
@@ -133,43 +181,60 @@ Expected<GeotiffSource::Target, geo::RasterFault> GeotiffSource::target_of(const
                                                (fits ? "; cut = yes would cut it" : "")});
 }
 
-std::optional<geo::RasterFault> GeotiffSource::fill(std::size_t place, std::size_t slot, const Target& target,
-                                                    PlaceRasters& rasters, Tile& tile) const {
+Expected<bool, geo::RasterFault> GeotiffSource::fill(std::size_t place, std::size_t slot,
+                                                     const Target& target, PlaceRasters& rasters,
+                                                     Tile& tile) const {
   const auto offset = offsets_.of(place, slot, rasters);
-  if (!offset) return offset.error();
+  if (!offset) return Unexpected(offset.error());
   return read_modality(mapping_, slot, *offset, target.whole, target.window, rasters, tile);
 }
 
-std::optional<geo::RasterFault> GeotiffSource::fill_by_position(std::size_t slot, const Target& target,
-                                                                Tile& tile) const {
+std::vector<const GeotiffSource::Located*> GeotiffSource::rasters_at(std::size_t slot,
+                                                                     const geo::Grid& part) const {
+  // The exact test projects points for each raster, so most are ruled out before.
+  const geo::Box box = geo::surroundings(part);
+  std::vector<const Located*> found;
+  for (const Located& located : located_[slot]) {
+    if (box.touches(located.box) && geo::overlaps(part, located.grid)) found.push_back(&located);
+  }
+  return found;
+}
+
+Expected<bool, geo::RasterFault> GeotiffSource::fill_by_position(std::size_t slot, const Target& target,
+                                                                 Tile& tile) const {
   const MappedModality& mapped = mapping_.modalities[slot];
   const Modality& modality = mapping_.schema.modalities[mapped.index];
   const auto& window = target.window;
   const geo::Grid part = target.whole.window(window.column, window.row, window.width, window.height);
   const std::size_t area = mapping_.schema.elements(modality) / modality.bands.size();
   std::vector<float> plane(area);
+  const auto rasters = rasters_at(slot, part);
+  bool any = false;
   for (std::size_t band = 0; band < mapped.bands.size(); ++band) {
     if (mapped.bands[band].channel < 0) continue;
     std::vector<float> joined(area, kMissing);
     std::string last;
-    for (const Located& located : located_[slot]) {
-      if (!geo::overlaps(part, located.grid)) continue;
-      const auto raster = geo::Raster::open(mapping_.root / located.file);
-      if (!raster) return geo::RasterFault{located.file, raster.error().reason};
+    for (const Located* located : rasters) {
+      const auto raster = geo::Raster::open(mapping_.root / located->file);
+      if (!raster) {
+        refuse_if_gone(raster.error());
+        return Unexpected(geo::RasterFault{located->file, raster.error().reason});
+      }
       const int number = place_of_band(mapped, band).band;
       if (auto fault = read_plane(mapping_, mapped, *raster, number, target.whole, window, plane))
-        return fault;
-      last = located.file;
+        return Unexpected(std::move(*fault));
+      last = located->file;
       for (std::size_t pixel = 0; pixel < area; ++pixel) {
         if (std::isnan(joined[pixel])) joined[pixel] = plane[pixel];
       }
     }
     if (const auto reason = convert_plane(mapping_, mapped, 0, joined))
-      return geo::RasterFault{last, *reason};
+      return Unexpected(geo::RasterFault{last, *reason});
+    any = any || any_valid(joined);
     const auto channel = static_cast<std::size_t>(mapped.bands[band].channel);
     store_values(modality, joined, channel * area, Cast::kNearest, tile.values[mapped.index]);
   }
-  return std::nullopt;
+  return any;
 }
 
 std::optional<geo::RasterFault> GeotiffSource::read_cloud(const Target& target, PlaceRasters& rasters,

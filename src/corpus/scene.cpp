@@ -164,9 +164,9 @@ Tile RasterScene::read(int column, int row) {
     if (!s.has(slot)) continue;
     const auto offset = s.offsets.of(0, slot, s.rasters);
     if (!offset) refuse(offset.error());
-    if (const auto fault = read_modality(s.mapping, slot, *offset, s.grid, window, s.rasters, tile))
-      refuse(*fault);
-    mark_present(schema, s.mapping.modalities[slot].index, tile);
+    const auto any = read_modality(s.mapping, slot, *offset, s.grid, window, s.rasters, tile);
+    if (!any) refuse(any.error());
+    if (*any) mark_present(schema, s.mapping.modalities[slot].index, tile);
   }
   const auto holds = [&](std::string_view name) {
     const int index = schema.index_of(name);

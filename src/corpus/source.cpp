@@ -10,7 +10,7 @@ namespace terramill::corpus {
 
 std::vector<std::string> source_kinds() { return {"mmearth-tiles", "geotiff"}; }
 
-std::unique_ptr<Source> open_source(const SourceOptions& options) {
+std::unique_ptr<Source> open_source(const SourceOptions& options, const mpi::Communicator* comm) {
   check_shares(options);
   if (options.tile_size < 0) {
     throw UsageError("a tile has a positive size",
@@ -22,7 +22,7 @@ std::unique_ptr<Source> open_source(const SourceOptions& options) {
       throw UsageError("only the source mmearth-tiles has a reference to follow",
                        {"open a geotiff source", "--compat reference", "leave --compat out"});
     }
-    return std::make_unique<GeotiffSource>(options);
+    return std::make_unique<GeotiffSource>(options, comm);
   }
   const auto meant = nearest(options.kind, source_kinds());
   throw UsageError("\"" + options.kind + "\" is no kind of source",

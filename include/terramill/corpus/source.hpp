@@ -4,10 +4,12 @@
 #include <terramill/core/json.hpp>
 #include <terramill/corpus/schema.hpp>
 #include <terramill/corpus/tile.hpp>
+#include <terramill/mpi/communicator.hpp>
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,8 @@ class Source {
   /// What the manifest keeps about the source: kind, options, candidates, label names. No paths of this
   /// machine, no times.
   virtual Json describe() const = 0;
+  /// Hash of the files and windows that the candidates are, where describe() does not tell two lists apart.
+  virtual std::optional<std::uint64_t> files_xxh3() const { return std::nullopt; }
 };
 
 /// How to open a source; the union of what the kinds take.
@@ -48,8 +52,9 @@ struct SourceOptions {
 };
 
 /// UsageError when the kind is unknown or the input does not look like it; IoError, FormatError from reading
-/// its tables.
-std::unique_ptr<Source> open_source(const SourceOptions& options);
+/// its tables or folders. With `comm` its ranks open the source together and share the work: collective, and
+/// AgreementError when they see different files.
+std::unique_ptr<Source> open_source(const SourceOptions& options, const mpi::Communicator* comm = nullptr);
 std::vector<std::string> source_kinds();
 
 }  // namespace terramill::corpus
