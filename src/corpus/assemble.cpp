@@ -46,6 +46,14 @@ Widths read_heads(const std::filesystem::path& corpus, std::uint64_t shards, Man
 
 }  // namespace
 
+std::string counted_reason(const std::string& reason) {
+  constexpr std::string_view kByte = "byte ";
+  if (!reason.starts_with(kByte)) return reason;
+  const auto behind = reason.find_first_not_of("0123456789", kByte.size());
+  if (behind == std::string::npos || behind == kByte.size()) return reason;
+  return reason.compare(behind, 2, ": ") == 0 ? reason.substr(behind + 2) : reason;
+}
+
 std::string statistics_text(const Json& statistics) { return dump_json(statistics) + "\n"; }
 
 Assembly assemble(const std::filesystem::path& corpus, std::uint64_t shards,
@@ -63,7 +71,7 @@ Assembly assemble(const std::filesystem::path& corpus, std::uint64_t shards,
     std::string lines;
     for (const TileFault& fault : part.faults) {
       lines += line_of(fault);
-      ++assembly.reasons[fault.reason];
+      ++assembly.reasons[counted_reason(fault.reason)];
     }
     quarantine.write(std::as_bytes(std::span(lines)));
   }

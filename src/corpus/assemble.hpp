@@ -11,6 +11,9 @@
 
 namespace terramill::corpus {
 
+/// A reason of quarantine.jsonl as it is counted: without the byte of tile_info at which it was found.
+std::string counted_reason(const std::string& reason);
+
 /// What the assembly counted besides the manifest.
 struct Assembly {
   std::map<std::string, std::uint64_t> reasons;

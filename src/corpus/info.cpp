@@ -1,3 +1,5 @@
+#include "assemble.hpp"
+
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/corpus/index.hpp>
@@ -102,7 +104,8 @@ Json reasons_of(const std::filesystem::path& corpus) {
   if (std::filesystem::exists(path)) {
     std::istringstream lines(read_text(path));
     for (std::string line; std::getline(lines, line);) {
-      ++reasons[json_get<std::string>(parse_json(line, path.string()), "reason", path.string())];
+      const Json json = parse_json(line, path.string());
+      ++reasons[counted_reason(json_get<std::string>(json, "reason", path.string()))];
     }
   }
   return reasons;

@@ -122,7 +122,7 @@ std::size_t MmearthEntry::total_bands() const {
 
 Expected<MmearthEntry, std::string> parse_mmearth_entry(const std::string& tile_id, const std::string& json) {
   try {
-    return EntryReader(parse_json(json, "the entry of tile " + tile_id)).read(tile_id);
+    return EntryReader(parse_json(json, "its entry")).read(tile_id);
   } catch (const FormatError& fault) {
     return Unexpected(fault.message());
   }

@@ -7,14 +7,19 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
+#include <terramill/core/log.hpp>
 #include <terramill/corpus/synth.hpp>
 #include <terramill/geo/raster.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <vector>
+
+#include <sys/stat.h>
 
 namespace terramill::corpus {
 namespace {
@@ -23,13 +28,24 @@ namespace fs = std::filesystem;
 
 const char* const kFolder = "merged";
 
+/// Whether there is such a folder; IoError when the file system does not tell.
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::status(path, error).type();
+  if (type == fs::file_type::none) {
+    throw IoError("the folder cannot be looked at", error.value(),
+                  {"open an mmearth-tiles source", path, ""});
+  }
+  return type == fs::file_type::directory;
+}
+
 /// `input` itself, or its one subfolder that the downloader left: both are what people have at hand.
 fs::path find_download(const fs::path& input) {
+  if (is_folder(input / kFolder)) return input;
   std::error_code status;
-  if (fs::is_directory(input / kFolder, status)) return input;
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(input, status)) {
-    if (fs::is_directory(entry.path() / kFolder)) found.push_back(entry.path());
+    if (is_folder(entry.path() / kFolder)) found.push_back(entry.path());
   }
   return found.size() == 1 ? found.front() : input;
 }
@@ -38,10 +54,9 @@ fs::path find_tile_info(const fs::path& folder) {
   const ErrorContext context{
       "open an mmearth-tiles source", folder,
       "give the folder that the downloader left: merged/*.tif and one *_tile_info.json"};
+  if (!is_folder(folder)) throw UsageError("the input is no folder", context);
+  if (!is_folder(folder / kFolder)) throw UsageError("the input has no folder \"merged\"", context);
   std::error_code status;
-  if (!fs::is_directory(folder, status)) throw UsageError("the input is no folder", context);
-  if (!fs::is_directory(folder / kFolder, status))
-    throw UsageError("the input has no folder \"merged\"", context);
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(folder, status)) {
     if (entry.path().filename().string().ends_with("tile_info.json")) found.push_back(entry.path());
@@ -58,21 +73,52 @@ std::string relative_file(const std::string& tile_id) {
   return std::string(kFolder) + "/" + tile_id + ".tif";
 }
 
-/// 128 and 64 are the sizes that MMEarth publishes: the larger one that the first readable tile holds.
+/// The device on which a folder lies; IoError when it does not answer.
+std::uint64_t device_of(const fs::path& folder) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) {
+    throw IoError("the folder of the tiles does not answer", errno, {"read a tile", folder, ""});
+  }
+  return status.st_dev;
+}
+
+/// 128 and 64 are the sizes that MMEarth publishes: the larger one that a raster holds.
+int size_in(const geo::Grid& grid) {
+  const int side = std::min(grid.width, grid.height);
+  for (const int size : {128, 64}) {
+    if (side >= size) return size;
+  }
+  return side;
+}
+
+/// What most of the first readable tiles hold; of two that are as frequent the smaller, which both hold.
 int own_tile_size(const fs::path& folder, const TileInfo& tile_info) {
-  constexpr std::uint64_t kTries = 1000;
-  for (std::uint64_t i = 0; i < std::min(tile_info.size(), kTries); ++i) {
+  constexpr std::uint64_t kTries = 1000, kSample = 100;
+  std::map<int, std::uint64_t> sizes;
+  std::uint64_t readable = 0;
+  for (std::uint64_t i = 0; i < std::min(tile_info.size(), kTries) && readable < kSample; ++i) {
     const auto raster = geo::Raster::open(folder / relative_file(tile_info.read(i).tile_id));
     if (!raster) continue;
-    const int side = std::min(raster->grid().width, raster->grid().height);
-    for (const int size : {128, 64}) {
-      if (side >= size) return size;
-    }
-    return side;
+    ++readable;
+    ++sizes[size_in(raster->grid())];
   }
-  throw FormatError(
-      "none of the first tiles can be read",
-      {"find the tile size", folder / kFolder, "give --tile-size, or the folder with its GeoTIFFs"});
+  if (readable == 0) {
+    throw FormatError(
+        "none of the first tiles can be read",
+        {"find the tile size", folder / kFolder, "give --tile-size, or the folder with its GeoTIFFs"});
+  }
+  const auto most = std::ranges::max_element(sizes, {}, [](const auto& each) { return each.second; });
+  if (sizes.size() > 1) {
+    std::string text;
+    for (const auto& [size, count] : sizes) {
+      text += (text.empty() ? "" : ", ") + std::to_string(count) + " of " + std::to_string(size) + " pixels";
+    }
+    log::warn(
+        "the first {} readable tiles differ in size: {}; tiles are cut to {} pixels, smaller ones are set "
+        "aside (--tile-size)",
+        readable, text, most->first);
+  }
+  return most->first;
 }
 
 /// Stores planes of one modality; `reference` casts as HDF5 does, otherwise values that mean no-data become
@@ -157,6 +203,7 @@ MmearthTilesSource::MmearthTilesSource(const SourceOptions& options)
   if (tile_info_.size() == 0) {
     throw FormatError("the table names no tile", {"open an mmearth-tiles source", tile_info_.path(), ""});
   }
+  device_ = device_of(folder_ / kFolder);
   const int size = options.tile_size > 0 ? options.tile_size : own_tile_size(folder_, tile_info_);
   schema_ = mmearth_schema(size, options.reference);
 }
@@ -164,9 +211,12 @@ MmearthTilesSource::MmearthTilesSource(const SourceOptions& options)
 Expected<Tile, TileFault> MmearthTilesSource::load(std::uint64_t i) const {
   const TileInfo::Text text = tile_info_.read(i);
   const std::string table = tile_info_.path().filename();
-  auto entry = parse_mmearth_entry(text.tile_id, text.json);
-  if (!entry)
-    return Unexpected(TileFault{text.tile_id, table, tile_info_.position_of(i) + ": " + entry.error()});
+  const auto bad_entry = [&](const std::string& reason) {
+    return Unexpected(TileFault{text.tile_id, table, tile_info_.position_of(i) + ": " + reason});
+  };
+  if (!text.key_fault.empty()) return bad_entry(text.key_fault);
+  const auto entry = parse_mmearth_entry(text.tile_id, text.json);
+  if (!entry) return bad_entry(entry.error());
 
   const std::string file = relative_file(text.tile_id);
   const auto fault = [&](const std::string& reason) {
@@ -190,7 +240,10 @@ Expected<Tile, TileFault> MmearthTilesSource::load(std::uint64_t i) const {
 Expected<MmearthTilesSource::Pixels, std::string> MmearthTilesSource::read_pixels(
     const MmearthEntry& entry, const fs::path& file) const {
   const auto raster = geo::Raster::open(file);
-  if (!raster) return Unexpected(raster.error().reason);
+  if (!raster) {
+    if (raster.error().missing) require_folder();
+    return Unexpected(raster.error().reason);
+  }
   const std::size_t listed = entry.total_bands();
   if (static_cast<std::size_t>(raster->bands()) != listed) {
     return Unexpected("has " + std::to_string(raster->bands()) + " bands where tile_info lists " +
@@ -205,12 +258,22 @@ Expected<MmearthTilesSource::Pixels, std::string> MmearthTilesSource::read_pixel
   const geo::Window window{(grid.width - size) / 2, (grid.height - size) / 2, size, size};
   Pixels pixels;
   pixels.values.resize(listed * static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
-  if (const auto fault = raster->read_all<float>(window, pixels.values)) return Unexpected(fault->reason);
+  if (const auto fault = raster->read_all<float>(window, pixels.values)) {
+    if (fault->missing) require_folder();
+    return Unexpected(fault->reason);
+  }
   if (grid.transform != std::array<double, 6>{}) {
     pixels.transform = grid.window(window.column, window.row, size, size).transform;
   }
   pixels.crs = grid.crs;
   return pixels;
+}
+
+/// A file is missing only where its folder still answers, and is no empty mount point by now.
+void MmearthTilesSource::require_folder() const {
+  const fs::path merged = folder_ / kFolder;
+  if (device_of(merged) == device_) return;
+  throw IoError("the file system of the tiles has changed", ENOTCONN, {"read a tile", merged, ""});
 }
 
 std::optional<std::string> MmearthTilesSource::convert(const MmearthEntry& entry, const Pixels& pixels,

@@ -6,6 +6,7 @@
 #include <terramill/corpus/source.hpp>
 
 #include <array>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -34,12 +35,14 @@ class MmearthTilesSource final : public Source {
   };
   Expected<Pixels, std::string> read_pixels(const MmearthEntry& entry,
                                             const std::filesystem::path& file) const;
+  void require_folder() const;
   std::optional<std::string> convert(const MmearthEntry& entry, const Pixels& pixels, Tile& tile) const;
   void convert_image_level(const MmearthEntry& entry, Tile& tile) const;
 
   SourceOptions options_;
   std::filesystem::path folder_;  ///< with merged/ and the tile_info: the input or its one subfolder
   TileInfo tile_info_;
+  std::uint64_t device_ = 0;  ///< of merged/
   Schema schema_;
 };
 

@@ -18,9 +18,17 @@ constexpr std::uint64_t kMaximumBytes = std::numeric_limits<std::uint32_t>::max(
 
 bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
-std::string key_text(const std::string& quoted) {
-  if (quoted.find('\\') == std::string::npos) return quoted.substr(1, quoted.size() - 2);
-  return parse_json(quoted, "the key of a tile").get<std::string>();
+/// What stands between the quotes is kept where the key is no JSON text.
+void read_key(const std::string& quoted, TileInfo::Text& text) {
+  text.tile_id = quoted.substr(1, quoted.size() - 2);
+  const bool plain =
+      std::ranges::all_of(text.tile_id, [](char c) { return c >= ' ' && c <= '~' && c != '\\'; });
+  if (plain) return;
+  try {
+    text.tile_id = parse_json(quoted, "its key").get<std::string>();
+  } catch (const FormatError& error) {
+    text.key_fault = error.message();
+  }
 }
 
 }  // namespace
@@ -234,7 +242,10 @@ TileInfo::Text TileInfo::read(std::uint64_t member) const {
   const Member& place = members_[member];
   std::string bytes(std::size_t{place.value_distance} + place.value_bytes, '\0');
   file_.read_at(place.offset, std::as_writable_bytes(std::span(bytes)));
-  return {key_text(bytes.substr(0, place.key_bytes)), bytes.substr(place.value_distance)};
+  Text text;
+  read_key(bytes.substr(0, place.key_bytes), text);
+  text.json = bytes.substr(place.value_distance);
+  return text;
 }
 
 }  // namespace terramill::corpus

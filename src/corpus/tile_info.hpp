@@ -27,7 +27,8 @@ class TileInfo {
 
   struct Text {
     std::string tile_id;
-    std::string json;  ///< the member's value, unparsed
+    std::string json;       ///< the member's value, unparsed
+    std::string key_fault;  ///< why the key is no text; empty: it is one
   };
   /// In the order of the file. IoError when the file cannot be read any more.
   Text read(std::uint64_t member) const;
