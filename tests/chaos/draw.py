@@ -97,7 +97,7 @@ def one_run(number, seed, folder, work, kinds, nodes):
         story = f"run {number} ({workload.name}): {met}"
         require(code == 0, f"{story}: ended with {code}\n{job.text()}")
         require(workload.end(job.output) == expected, f"{story}: the end differs from an undisturbed one\n{job.text()}")
-        job.wait(lambda: not job.leftovers(), f"{story}: no process is left", limit=30)
+        job.wait(lambda: not job.leftovers(), f"{story}: no process and no scratch is left", limit=30)
     finally:
         job.clean_up()
     attempts = sum(text.startswith("attempt") for _, text in job.events())

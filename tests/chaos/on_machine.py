@@ -30,7 +30,7 @@ class Supervised(Watched):
 
     def __init__(self, workload, folder, ranks, extra):
         super().__init__(workload, folder / "out", folder / "job.log")
-        self.folder, self.extra = folder, list(extra)
+        self.folder, self.extra, self.scratch = folder, list(extra), []
         self.start(ranks)
 
     def start(self, ranks):
@@ -39,6 +39,9 @@ class Supervised(Watched):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True, env={**os.environ, "TMPDIR": str(self.folder)})
+
+        for place in (self.folder, "/dev/shm"):
+            self.scratch.append(pathlib.Path(place) / f"terramill-supervise-{self.process.pid}")
 
     def ranks(self):
         return ranks_of(processes_of(self.output))
@@ -51,7 +54,7 @@ class Supervised(Watched):
         return self.process.returncode
 
     def leftovers(self):
-        return processes_of(self.output)
+        return [*processes_of(self.output), *(path for path in self.scratch if path.exists())]
 
     def clean_up(self):
         send([*processes_of(self.output), self.process.pid])

@@ -180,7 +180,7 @@ on_controller() {
   pid=$(controller) || true
   [[ -n $pid ]] && [[ -e /proc/$pid/ns/net ]] || fail "the cluster \"$name\" is not up; $0 up starts it"
   nsenter --target "$pid" --net --mount --uts --wd="$PWD" -- \
-    env SLURM_CONF="$state/slurm.conf" SLURM_TMPDIR="$state/local" "${mpi[@]}" "$@"
+    env -u OMPI_MCA_mca_base_param_files SLURM_CONF="$state/slurm.conf" SLURM_TMPDIR="$state/local" "${mpi[@]}" "$@"
 }
 
 idle_nodes() { on_controller sinfo --noheader --Node --format '%N %T' 2>/dev/null | awk '$2 == "idle"' | sort -u | wc -l; }

@@ -359,6 +359,8 @@ def suffer(nodes, fault, workload, folder):
     require(code == 0, f"{workload.name}, {fault.key}: ended with {code}\n{job.text()}")
     end = compare(fault, workload, job)
     require(not ranks_of(nodes.processes()), f"{workload.name}, {fault.key}: no rank is left")
+    left = nodes.left_on_nodes()
+    require(not left, f"{workload.name}, {fault.key}: nothing is left on the nodes: {left}")
     attempts = job.nodes_of_attempts()
     wanted = fault.nodes if workload.trains or fault.building is None else fault.building
     require(attempts == list(wanted), f"{workload.name}, {fault.key}: {list(wanted)} nodes, not {attempts}\n{job.text()}")
