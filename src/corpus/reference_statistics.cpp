@@ -4,6 +4,8 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/corpus/shard_file.hpp>
+#include <terramill/mpi/meeting.hpp>
+#include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -149,17 +151,18 @@ Json reference_statistics(const mpi::Communicator& comm, const std::filesystem::
   }
   ShardStatistics own;
   mpi::all_or_none(comm, [&] {
-    std::uint64_t turn = 0;
-    for (const auto& [shard, of_shard] : draws) {
-      if (turn++ % static_cast<std::uint64_t>(comm.size()) == static_cast<std::uint64_t>(comm.rank())) {
-        own.add(shard, measure_shard(corpus, shard, schema, codec, of_shard));
+    mpi::work_and_meet(comm, [&] {
+      std::uint64_t turn = 0;
+      for (const auto& [shard, of_shard] : draws) {
+        if (turn++ % static_cast<std::uint64_t>(comm.size()) == static_cast<std::uint64_t>(comm.rank())) {
+          own.add(shard, measure_shard(corpus, shard, schema, codec, of_shard));
+        }
       }
-    }
+    });
   });
   const Statistics sampled = own.merge(comm, schema);
   Json json;
-  mpi::all_or_none(comm, [&] {
-    if (comm.rank() != 0) return;
+  mpi::on_root(comm, [&] {
     json = sampled.to_json();
     for (const Modality& modality : schema.modalities) {
       if (modality.pixel || !has_statistics(modality)) continue;

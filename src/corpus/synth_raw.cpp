@@ -6,6 +6,7 @@
 #include <terramill/core/thread_pool.hpp>
 #include <terramill/corpus/synth.hpp>
 #include <terramill/geo/image.hpp>
+#include <terramill/mpi/meeting.hpp>
 #include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
@@ -126,7 +127,7 @@ SynthSummary write_invented_tiles(const mpi::Communicator& comm, const SynthOpti
   });
 
   SynthSummary summary;
-  mpi::all_or_none(comm, [&] {
+  const auto paint_share = [&] {
     const auto rank = static_cast<std::uint64_t>(comm.rank()), size = static_cast<std::uint64_t>(comm.size());
     const std::uint64_t end = (rank + 1) * options.tiles / size;
     std::atomic<std::uint64_t> next = rank * options.tiles / size;
@@ -149,7 +150,8 @@ SynthSummary write_invented_tiles(const mpi::Communicator& comm, const SynthOpti
       summary.written += done.written;
       summary.kept += done.kept;
     }
-  });
+  };
+  mpi::all_or_none(comm, [&] { mpi::work_and_meet(comm, paint_share); });
   mpi::on_root(comm, [&] {
     write_tile_info(world, options);
     std::error_code ignored;

@@ -8,7 +8,7 @@ namespace terramill::mpi {
 
 namespace {
 
-constexpr int kAsk = 11;     // worker -> server: u64 1 to ask, 0 to say that it has finished
+constexpr int kAsk = 11;     // worker -> server: nothing
 constexpr int kAnswer = 12;  // server -> worker: the item or kNoWork
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -18,8 +18,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 WorkServer::WorkServer(const Communicator& comm, std::vector<std::uint64_t> items)
-    : comm_(comm.duplicate()), items_(std::move(items)) {
-  comm_.barrier();
+    : comm_(comm.duplicate()), items_(std::move(items)), meeting_(comm_) {
+  comm.barrier();
   start_ = std::chrono::steady_clock::now();
   if (comm_.rank() == 0 && comm_.size() > 1) {
     service_ = std::thread([this] {
@@ -33,7 +33,7 @@ WorkServer::WorkServer(const Communicator& comm, std::vector<std::uint64_t> item
 }
 
 WorkServer::~WorkServer() {
-  // Only an exception skips finish(); the job is about to end, and the other ranks' goodbyes may never come.
+  // Only an exception skips finish().
   stop_ = true;
   if (service_.joinable()) service_.join();
 }
@@ -41,11 +41,12 @@ WorkServer::~WorkServer() {
 double WorkServer::elapsed() const { return seconds_since(start_); }
 
 void WorkServer::serve() {
+  name_activity_thread("work service");
+  const Activity activity("hand out work");
   // A blocking receive would spin on a core that rank 0's own work needs, so the service polls: quickly while
   // requests come, once a millisecond otherwise.
-  int left = comm_.size() - 1;
   auto pause = std::chrono::microseconds(20);
-  while (left > 0 && !stop_) {
+  while (!stop_) {
     int arrived = 0;
     MPI_Status status;
     check(MPI_Iprobe(MPI_ANY_SOURCE, kAsk, comm_.native(), &arrived, &status), "look for requests for work");
@@ -55,13 +56,8 @@ void WorkServer::serve() {
       continue;
     }
     pause = std::chrono::microseconds(20);
-    std::uint64_t wants = 0;
-    check(MPI_Recv(&wants, 1, MPI_UINT64_T, status.MPI_SOURCE, kAsk, comm_.native(), MPI_STATUS_IGNORE),
+    check(MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAsk, comm_.native(), MPI_STATUS_IGNORE),
           "receive a request for work");
-    if (wants == 0) {
-      --left;
-      continue;
-    }
     const double asked = elapsed();
     std::uint64_t item = kNoWork;
     {
@@ -84,8 +80,7 @@ std::optional<std::uint64_t> WorkServer::next() {
     if (position_ < items_.size()) item = items_[position_++];
     records_.push_back({0, item, asked, elapsed(), 0});
   } else {
-    const std::uint64_t want = 1;
-    check(MPI_Send(&want, 1, MPI_UINT64_T, 0, kAsk, comm_.native()), "ask for work");
+    check(MPI_Send(nullptr, 0, MPI_BYTE, 0, kAsk, comm_.native()), "ask for work");
     check(MPI_Recv(&item, 1, MPI_UINT64_T, 0, kAnswer, comm_.native(), MPI_STATUS_IGNORE), "receive work");
   }
   beat();
@@ -97,10 +92,8 @@ std::optional<std::uint64_t> WorkServer::next() {
 std::vector<WorkRecord> WorkServer::finish() {
   if (finished_) return {};
   finished_ = true;
-  if (comm_.rank() != 0) {
-    const std::uint64_t done = 0;
-    check(MPI_Send(&done, 1, MPI_UINT64_T, 0, kAsk, comm_.native()), "say that the work is done");
-  }
+  meeting_.wait();  // nobody asks any more
+  stop_ = true;
   if (service_.joinable()) service_.join();
   if (failure_) std::rethrow_exception(failure_);
   // Each rank's waits belong to its records in order: requests of one rank are answered one after another.

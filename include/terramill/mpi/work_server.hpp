@@ -1,6 +1,7 @@
 #pragma once
 
 #include <terramill/mpi/communicator.hpp>
+#include <terramill/mpi/meeting.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -37,7 +38,8 @@ class WorkServer {
 
   std::optional<std::uint64_t> next();
 
-  /// Ends the service once every rank has called it; on rank 0 returns every request in order of answer.
+  /// Ends the service once every rank has called it, in a Meeting: the time that other ranks work is no
+  /// silence of those that have nothing left. On rank 0 returns every request in order of answer.
   std::vector<WorkRecord> finish();
 
   /// Seconds since the server started on this rank.
@@ -53,9 +55,10 @@ class WorkServer {
   std::mutex mutex_;
   std::vector<double> waits_;  // of this rank, in order of its requests
   std::chrono::steady_clock::time_point start_;
+  Meeting meeting_;
   std::thread service_;
   bool finished_ = false;
-  std::atomic<bool> stop_{false};  // ends the service without its goodbyes
+  std::atomic<bool> stop_{false};  // ends the service
   std::exception_ptr failure_;     // of the service; read after joining it
 };
 
