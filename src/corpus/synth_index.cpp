@@ -1,6 +1,7 @@
 #include "assemble.hpp"
 #include "spatial_split.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
@@ -10,6 +11,7 @@
 #include <terramill/corpus/manifest.hpp>
 #include <terramill/corpus/statistics.hpp>
 #include <terramill/corpus/synth.hpp>
+#include <terramill/mpi/meeting.hpp>
 #include <terramill/mpi/root_decision.hpp>
 
 #include <algorithm>
@@ -103,9 +105,29 @@ std::vector<Row> invent_rows(const World& world, const SourceOptions& split, Thr
       }
     }));
   }
-  for (auto& part : parts) part.wait();
+  const Activity activity("wait for the threads of the pool");
+  for (auto& part : parts) {
+    part.wait();
+    beat();
+  }
   for (auto& part : parts) part.get();
   return rows;
+}
+
+/// Rows of rank `owner` to rank 0, which has made room for as many.
+void bring_to_root(const mpi::Communicator& comm, int owner, std::vector<Row>& rows) {
+  const int bytes = static_cast<int>(rows.size() * sizeof(Row));
+  if (comm.rank() == owner) {
+    const Activity activity("send rows of the index to rank 0");
+    mpi::check(MPI_Ssend(rows.data(), bytes, MPI_BYTE, 0, kBlockTag, comm.native()),
+               "send rows of the index");
+  } else {
+    Activity activity("receive rows of the index");
+    activity.with("from rank", owner);
+    mpi::check(MPI_Recv(rows.data(), bytes, MPI_BYTE, owner, kBlockTag, comm.native(), MPI_STATUS_IGNORE),
+               "receive rows of the index");
+  }
+  beat();
 }
 
 Manifest manifest_of(const SynthOptions& options) {
@@ -169,6 +191,7 @@ void write_invented_index(const mpi::Communicator& comm, const SynthOptions& opt
   if (comm.rank() == 0)
     writer = std::make_unique<IndexWriter>(temporary_name(index), options.tiles, id_width, kCrsWidth);
   Progress progress("corpus synth", options.tiles, "tiles");
+  mpi::Meeting meeting(comm);
 
   // Block b is invented by rank b mod size; rank 0 appends the blocks in their order. A sender waits for rank
   // 0 before it goes on to its next block, so no more than one block a rank is in memory.
@@ -181,14 +204,7 @@ void write_invented_index(const mpi::Communicator& comm, const SynthOptions& opt
     if (comm.rank() == owner) rows = invent_rows(world, split, pool, begin, count);
     if (owner != 0) {
       rows.resize(count);
-      const int bytes = static_cast<int>(count * sizeof(Row));
-      if (comm.rank() == owner) {
-        mpi::check(MPI_Ssend(rows.data(), bytes, MPI_BYTE, 0, kBlockTag, comm.native()),
-                   "send rows of the index");
-      } else {
-        mpi::check(MPI_Recv(rows.data(), bytes, MPI_BYTE, owner, kBlockTag, comm.native(), MPI_STATUS_IGNORE),
-                   "receive rows of the index");
-      }
+      bring_to_root(comm, owner, rows);
     }
     if (comm.rank() != 0) continue;
     std::vector<TileRecord> records;
@@ -197,6 +213,7 @@ void write_invented_index(const mpi::Communicator& comm, const SynthOptions& opt
     writer->append(records);
     progress.set(begin + count);
   }
+  meeting.wait();
   mpi::on_root(comm, [&] {
     writer->finish();
     finish_corpus(options, index);

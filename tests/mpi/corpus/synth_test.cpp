@@ -1,5 +1,6 @@
 #include "support/shared_scratch.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
@@ -10,9 +11,13 @@
 #include <terramill/geo/raster.hpp>
 #include <terramill/mpi/communicator.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -114,6 +119,28 @@ TEST_F(SynthTest, TheMmearthSourceReadsEveryRawTile) {
     EXPECT_EQ(tile->record.present, expected.present) << i;
     EXPECT_EQ(tile->record.s2_type, expected.s2_type);
   }
+}
+
+TEST_F(SynthTest, EachBlockOfAnIndexIsABeatOfTheRankThatInventsIt) {
+  std::atomic<bool> over = false;
+  int beats = -1;  // the first look is none
+  std::thread looker([&] {
+    double last = std::numeric_limits<double>::infinity();
+    while (!over) {
+      for (const Silence& one : silences(std::chrono::steady_clock::now())) {
+        if (one.name != "corpus synth") continue;
+        if (one.seconds < last) ++beats;
+        last = one.seconds;
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  });
+  constexpr std::uint64_t kBlocksOfEach = 4, kBlock = 16384;
+  const auto tiles = kBlocksOfEach * kBlock * static_cast<std::uint64_t>(world_.size());
+  write_invented_index(world_, options("watched", tiles, 1));
+  over = true;
+  looker.join();
+  EXPECT_GE(beats, static_cast<int>(kBlocksOfEach));
 }
 
 TEST_F(SynthTest, IndexesHaveTheSameBytesForAnyRanksAndThreads) {
