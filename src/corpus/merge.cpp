@@ -4,6 +4,7 @@
 #include "shard_work.hpp"
 #include "verify_shard.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
@@ -16,27 +17,44 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <span>
+#include <system_error>
 
 namespace terramill::corpus {
 namespace {
 
 namespace fs = std::filesystem;
 
+/// Each piece is a beat.
+void copy_in_pieces(const fs::path& from, const fs::path& to) {
+  constexpr std::uint64_t kPiece = std::uint64_t{8} << 20;
+  const FileDescriptor source = FileDescriptor::open_read(from);
+  FileDescriptor target = FileDescriptor::create(to);
+  const std::uint64_t size = source.size();
+  std::vector<std::byte> piece(std::min(kPiece, size));
+  for (std::uint64_t begin = 0; begin < size; begin += kPiece) {
+    const auto part = std::span(piece).first(std::min(kPiece, size - begin));
+    source.read_at(begin, part);
+    target.write(part);
+  }
+  target.close();
+}
+
 /// Gives a file a second name, or copies it where that cannot be; durable. Whether it was linked.
 bool link_or_copy(const fs::path& from, const fs::path& to) {
-  // A link renamed onto another of the same file would stay where it is.
-  fs::remove(to);
   const fs::path temporary = temporary_name(to);
-  std::error_code code;
-  fs::create_hard_link(from, temporary, code);
-  const bool linked = !code;
-  if (!linked) fs::copy_file(from, temporary, fs::copy_options::overwrite_existing, code);
-  if (code) {
-    throw IoError("cannot copy " + from.string() + " to " + to.string(), code.value(),
-                  {"merge corpora", from.string(), "check permissions and free space"});
+  std::error_code failed;
+  {
+    const Activity activity("link", to);
+    // A link renamed onto another of the same file would stay where it is.
+    fs::remove(to);
+    fs::remove(temporary);
+    fs::create_hard_link(from, temporary, failed);
+    beat();
   }
+  if (failed) copy_in_pieces(from, temporary);
   publish(temporary, to);
-  return linked;
+  return !failed;
 }
 
 /// One merge on one rank.
@@ -109,7 +127,7 @@ class Merger {
       changed = relabel(record, input, manifest_.label_names.size()) || changed;
     }
     if (changed) part.entry.content = content_of_shard(shard, part.records);
-    if (own == 0) part.faults = read_quarantine(input.folder);
+    if (own == 0) part.faults = read_quarantine(input);
     write_part(part_path(options_.output, shard), part);
     const std::lock_guard lock(mutex_);
     ++(linked ? report_.linked : report_.copied);

@@ -1,13 +1,14 @@
 #include "merge_inputs.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/corpus/index.hpp>
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
+#include <sstream>
 #include <tuple>
 
 namespace terramill::corpus {
@@ -170,14 +171,19 @@ void refuse_duplicates(const std::vector<MergeInput>& inputs) {
          "a tile may be in one of the corpora only");
 }
 
-std::vector<TileFault> read_quarantine(const fs::path& corpus) {
-  const std::string origin = (corpus / kQuarantineFile).string();
-  std::ifstream lines(origin);
+std::vector<TileFault> read_quarantine(const MergeInput& input) {
+  const std::string origin = (input.folder / kQuarantineFile).string();
+  std::istringstream lines(read_text(origin));
   std::vector<TileFault> faults;
   for (std::string line; std::getline(lines, line);) {
     const Json json = parse_json(line, origin);
     faults.push_back({json_get<std::string>(json, "id", origin), json_get<std::string>(json, "file", origin),
                       json_get<std::string>(json, "reason", origin)});
+  }
+  if (faults.size() != input.manifest.quarantined) {
+    throw IntegrityError(origin + " has " + std::to_string(faults.size()) + " lines, the manifest says " +
+                             std::to_string(input.manifest.quarantined),
+                         {"merge corpora", input.folder.string(), "see `terramill corpus verify`"});
   }
   return faults;
 }

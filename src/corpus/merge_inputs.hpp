@@ -30,8 +30,8 @@ void check_tables(const std::vector<MergeInput>& inputs);
 /// UsageError for the first tile, in the order of the result, that an earlier corpus holds too. Takes 24
 /// bytes of memory per tile.
 void refuse_duplicates(const std::vector<MergeInput>& inputs);
-/// The refused tiles of an input, in order.
-std::vector<TileFault> read_quarantine(const std::filesystem::path& corpus);
+/// The refused tiles of an input, in order. IntegrityError where they are not as many as its manifest says.
+std::vector<TileFault> read_quarantine(const MergeInput& input);
 /// Gives the record the result's classes; whether that changed it. FormatError for a label without a name;
 /// UsageError for a class that has no bit among 64.
 bool relabel(TileRecord& record, const MergeInput& input, std::size_t classes);

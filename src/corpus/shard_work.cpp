@@ -4,12 +4,14 @@
 #include "part.hpp"
 #include "reference_statistics.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/fault_points.hpp>
 #include <terramill/core/progress.hpp>
 #include <terramill/core/thread_pool.hpp>
 #include <terramill/mpi/root_decision.hpp>
 #include <terramill/mpi/work_server.hpp>
 
+#include <atomic>
 #include <mutex>
 
 namespace terramill::corpus {
@@ -20,23 +22,37 @@ void share_shards(const mpi::Communicator& comm, const std::string& name, std::v
   mpi::WorkServer server(comm, std::move(items));
   std::mutex mutex;
   std::int64_t taken = 0;  // guarded by mutex
+  std::atomic<bool> failed{false};
+  const auto next = [&]() -> std::optional<std::uint64_t> {
+    const Activity activity("take a shard");
+    const std::lock_guard lock(mutex);
+    if (failed) return std::nullopt;  // the other threads need not go on
+    const auto shard = server.next();
+    if (shard) fault_points::begin_unit(++taken);
+    return shard;
+  };
   const auto work = [&] {
-    for (;;) {
-      std::optional<std::uint64_t> shard;
-      {
-        const std::lock_guard lock(mutex);
-        shard = server.next();
-        if (shard) fault_points::begin_unit(++taken);
+    // Each thread gets on by itself: a read, a shard, a tile is a beat of it.
+    const Watched watched(name);
+    try {
+      while (const auto shard = next()) {
+        take(*shard);
+        progress.add();
       }
-      if (!shard) return;
-      take(*shard);
-      progress.add();
+    } catch (...) {
+      failed = true;
+      throw;
     }
   };
   {
     ThreadPool pool(threads);
     std::vector<std::future<void>> workers;
     for (int t = 0; t < threads; ++t) workers.push_back(pool.submit(work));
+    {
+      const Activity activity("wait for the threads of the pool");
+      const Unwatched waits;
+      for (std::future<void>& worker : workers) worker.wait();
+    }
     for (std::future<void>& worker : workers) worker.get();
   }
   server.finish();

@@ -15,7 +15,8 @@
 namespace terramill::corpus {
 
 /// Calls `take(shard)` once for each of `items`, of which rank 0's count, on any rank and any of its
-/// `threads` threads; `total` is the number that the progress shows. Collective.
+/// `threads` threads; `total` is the number that the progress shows. When one throws, its rank's threads take
+/// no more. Collective.
 void share_shards(const mpi::Communicator& comm, const std::string& name, std::vector<std::uint64_t> items,
                   std::uint64_t total, int threads, const std::function<void(std::uint64_t)>& take);
 
