@@ -1,5 +1,6 @@
 #include "hdf5_driver.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hdf5.hpp>
 
@@ -47,6 +48,12 @@ std::recursive_mutex& mutex() {
   static const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   static_cast<void>(quiet);
   return instance;
+}
+
+Lock::Lock(std::recursive_mutex& mutex) : mutex_(mutex) {
+  if (mutex_.try_lock()) return;
+  const Activity activity("wait for HDF5's lock");
+  mutex_.lock();
 }
 
 std::int64_t check(std::int64_t status, const std::string& attempted, const std::string& subject,
@@ -100,6 +107,7 @@ Handle create_file(const std::filesystem::path& path) {
 
 Handle open_file(const std::filesystem::path& path) {
   const Lock lock(mutex());
+  const Activity activity("open", path);
   if (::access(path.c_str(), R_OK) != 0) {
     throw IoError("cannot open " + path.string(), errno,
                   {"open an HDF5 file", path.string(), "check the path"});
@@ -110,6 +118,7 @@ Handle open_file(const std::filesystem::path& path) {
     throw FormatError(path.string() + " is no whole HDF5 file: " + take_error_stack(),
                       {"open an HDF5 file", path.string(), ""});
   }
+  beat();
   return {id, "open a file", path.string()};
 }
 

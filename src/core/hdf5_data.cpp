@@ -1,3 +1,4 @@
+#include <terramill/core/activity.hpp>
 #include <terramill/core/hdf5.hpp>
 
 #include <algorithm>
@@ -35,6 +36,7 @@ std::string subject_of(hid_t object, const std::string& name) {
 }
 
 Handle open_dataset(hid_t file, const std::string& name) {
+  const Activity activity("open", subject_of(file, name));
   if (!has(file, name)) {
     throw FormatError("the dataset " + subject_of(file, name) + " is missing",
                       {"open a dataset", subject_of(file, name), ""});
@@ -47,6 +49,14 @@ std::vector<hsize_t> extents(hid_t space, const std::string& subject) {
   std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
   check(H5Sget_simple_extent_dims(space, shape.data(), nullptr), "read a shape", subject);
   return shape;
+}
+
+/// Reads what is selected, or all of it, into `values`.
+void read_values(const Handle& dataset, hid_t memory, hid_t memory_space, hid_t file_space, void* values,
+                 const std::string& subject) {
+  const Activity activity("read", subject);
+  check(H5Dread(dataset, memory, memory_space, file_space, H5P_DEFAULT, values), "read a dataset", subject);
+  beat();
 }
 
 hsize_t volume(std::span<const hsize_t> shape) {
@@ -187,8 +197,7 @@ std::vector<T> read_rows(hid_t file, const std::string& name, hsize_t begin, hsi
   const Rows rows = select_rows(dataset, subject, begin, count);
   std::vector<T> values(rows.elements);
   if (!values.empty()) {
-    check(H5Dread(dataset, native_type<T>(), rows.memory_space, rows.file_space, H5P_DEFAULT, values.data()),
-          "read rows", subject);
+    read_values(dataset, native_type<T>(), rows.memory_space, rows.file_space, values.data(), subject);
   }
   return values;
 }
@@ -202,8 +211,7 @@ std::vector<T> read_dataset(hid_t file, const std::string& name) {
   const Handle space(H5Dget_space(dataset), "read a shape", subject);
   std::vector<T> values(volume(extents(space, subject)));
   if (!values.empty()) {
-    check(H5Dread(dataset, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read a dataset",
-          subject);
+    read_values(dataset, native_type<T>(), H5S_ALL, H5S_ALL, values.data(), subject);
   }
   return values;
 }
@@ -251,8 +259,7 @@ std::vector<std::string> read_strings(hid_t file, const std::string& name, hsize
   const Rows rows = select_rows(dataset, subject, begin, count);
   std::vector<char> padded(width * rows.elements);
   if (!padded.empty()) {
-    check(H5Dread(dataset, stored, rows.memory_space, rows.file_space, H5P_DEFAULT, padded.data()),
-          "read a text column", subject);
+    read_values(dataset, stored, rows.memory_space, rows.file_space, padded.data(), subject);
   }
   std::vector<std::string> values;
   values.reserve(rows.elements);

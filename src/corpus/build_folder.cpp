@@ -2,6 +2,7 @@
 
 #include "part.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 
 namespace terramill::corpus {
@@ -35,9 +36,11 @@ void demand_same_options(const Json& there, const Json& now, const fs::path& cor
 }
 
 void remove_leftovers(const fs::path& directory) {
+  const Activity activity("remove leftovers", directory);
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with('.') && name.ends_with(".tmp")) fs::remove(entry.path());
+    beat();
   }
 }
 
@@ -49,10 +52,12 @@ void check_quickly(const fs::path& corpus, const Manifest& manifest) {
     throw IntegrityError(path.string() + " is missing or has not its size, though the corpus was complete",
                          {"check a complete corpus", path.string(), "see `terramill corpus verify`"});
   };
+  const Activity activity("look for the files", corpus);
   for (const char* name : {kIndexFile, kStatisticsFile, kQuarantineFile}) demand(corpus / name, std::nullopt);
   for (std::uint64_t shard = 0; shard < manifest.shards.size(); ++shard) {
     demand(shard_path(corpus, shard), manifest.shards[shard].bytes);
     demand(shard_index_path(corpus, shard), std::nullopt);
+    beat();
   }
 }
 
@@ -96,6 +101,7 @@ BuildFolder::BuildFolder(fs::path corpus, const Json& options) : corpus_(std::mo
 }
 
 std::vector<std::uint64_t> BuildFolder::missing(std::uint64_t shards) const {
+  const Activity activity("look for complete shards", corpus_);
   std::vector<std::uint64_t> list;
   for (std::uint64_t shard = 0; shard < shards; ++shard) {
     const auto head = read_part_head(part_path(corpus_, shard));
@@ -103,20 +109,31 @@ std::vector<std::uint64_t> BuildFolder::missing(std::uint64_t shards) const {
     const bool complete = head && fs::exists(file) && fs::file_size(file) == head->entry.bytes &&
                           fs::exists(shard_index_path(corpus_, shard));
     if (!complete) list.push_back(shard);
+    beat();
   }
   return list;
 }
 
 std::uint64_t BuildFolder::parts() const {
+  const fs::path parts = corpus_ / ".build";
+  const Activity activity("list", parts);
   std::uint64_t count = 0;
-  for (const auto& entry : fs::directory_iterator(corpus_ / ".build")) {
+  for (const auto& entry : fs::directory_iterator(parts)) {
     count += entry.path().extension() == ".part" ? 1 : 0;
   }
   return count;
 }
 
 void BuildFolder::remove_parts() {
-  fs::remove_all(corpus_ / ".build");
+  const fs::path parts = corpus_ / ".build";
+  {
+    const Activity activity("remove", parts);
+    for (const auto& entry : fs::directory_iterator(parts)) {
+      fs::remove_all(entry.path());
+      beat();
+    }
+    fs::remove(parts);
+  }
   sync_directory(corpus_);
 }
 

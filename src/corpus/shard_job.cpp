@@ -1,5 +1,7 @@
 #include "shard_job.hpp"
 
+#include <terramill/core/activity.hpp>
+
 #include <algorithm>
 
 namespace terramill::corpus {
@@ -60,7 +62,10 @@ void ShardJob::run(const std::function<void()>& tile_done) {
   writer_ = std::make_unique<ShardWriter>(shard_path(plan_.corpus, shard_), plan_.schema, plan_.codec,
                                           end_ - shard_ * plan_.shard_tiles);
   while (!flight_.empty()) {
-    Outcome outcome = flight_.front().get();
+    Outcome outcome = [&] {
+      const Activity activity("wait for the threads of the pool");
+      return flight_.front().get();
+    }();
     flight_.pop_front();
     refill();
     if (outcome) {

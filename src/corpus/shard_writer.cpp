@@ -1,3 +1,4 @@
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/corpus/shard_file.hpp>
@@ -75,6 +76,7 @@ std::string_view name_of(S2Type type) noexcept {
 
 std::vector<ShardMetadata> read_metadata(const std::filesystem::path& shard) {
   const h5::Lock lock(h5::mutex());
+  const Activity activity("read", shard);
   const h5::Handle file = h5::open_file(shard);
   const auto shape = h5::shape_of(file, "metadata");
   const std::string subject = "metadata of " + shard.string();
@@ -85,6 +87,7 @@ std::vector<ShardMetadata> read_metadata(const std::filesystem::path& shard) {
     h5::check(H5Dread(dataset, metadata_type(subject), H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()),
               "read metadata", subject);
   }
+  beat();
   std::vector<ShardMetadata> metadata;
   for (std::size_t at = 0; at < rows.size(); at += kBytes) {
     const char* id = rows.data() + at;

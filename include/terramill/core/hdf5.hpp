@@ -17,7 +17,17 @@ namespace terramill::h5 {
 /// The one mutex around every call of the HDF5 library, which has no lock of its own. Recursive, so that a
 /// function that holds it may call another. Handle destructors take it themselves.
 std::recursive_mutex& mutex();
-using Lock = std::lock_guard<std::recursive_mutex>;
+/// Holds it. Who has to wait for it has an Activity (core/activity.hpp).
+class Lock {
+ public:
+  explicit Lock(std::recursive_mutex& mutex);
+  ~Lock() { mutex_.unlock(); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  std::recursive_mutex& mutex_;
+};
 
 /// Throws LibraryError with HDF5's own error stack when `status` is negative; returns it otherwise.
 /// `attempted` and `subject` as in ErrorContext.

@@ -1,11 +1,13 @@
 #include "support/error_text.hpp"
 #include "support/scratch.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hdf5.hpp>
 
 #include <array>
+#include <chrono>
 #include <numeric>
 #include <thread>
 
@@ -183,6 +185,37 @@ TEST(Hdf5, ThreadsTakeTurns) {
     });
   }
   for (auto& thread : threads) thread.join();
+}
+
+/// Whether any thread says that it does `what`.
+bool said(const std::string& what) {
+  for (const ThreadActivities& thread : current_activities()) {
+    for (const auto& activity : thread.activities) {
+      if (activity.text.find(what) != std::string::npos) return true;
+    }
+  }
+  return false;
+}
+
+TEST(Hdf5, WhoWaitsForTheLockSaysSo) {
+  std::thread other;
+  {
+    const h5::Lock lock(h5::mutex());
+    other = std::thread([] { const h5::Lock waits(h5::mutex()); });
+    while (!said("wait for HDF5's lock")) std::this_thread::yield();
+  }
+  other.join();
+  EXPECT_FALSE(said("wait for HDF5's lock"));
+}
+
+TEST(Hdf5, WhatIsReadIsABeat) {
+  const Scratch scratch;
+  write_sample(scratch / "a.h5");
+  const auto file = h5::open_file(scratch / "a.h5");
+  const Watched watched("reader");
+  const auto begin = std::chrono::steady_clock::now();
+  h5::read_strings(file, "tile_id", 2, 1);
+  EXPECT_EQ(silences(begin).front().seconds, 0);
 }
 
 }  // namespace
