@@ -49,7 +49,8 @@ Json decisive_options(const BuildOptions& options, const Source& source) {
   const Schema& schema = source.schema();
   Json json;
   json["source"] = options.source.kind;
-  json["input"] = to_hex(xxh3(source.describe().dump()));
+  // A folder's name need not be UTF-8.
+  json["input"] = to_hex(xxh3(source.describe().dump(-1, ' ', false, Json::error_handler_t::replace)));
   if (const auto files = source.files_xxh3()) json["input files"] = to_hex(*files);
   json["candidates"] = source.candidates();
   json["schema"] = schema.name;

@@ -90,6 +90,12 @@ TEST_F(MergeCorpora, LabelsFollowTheirNames) {
   EXPECT_THROW(joined({other, one}, "both"), UsageError) << "another merge is there";
 }
 
+TEST_F(MergeCorpora, AFolderWhoseNameIsNotUtf8IsALabel) {
+  const auto corpus = labelled("latin", "", {{"for\xeat", "a"}, {"Lake", "b"}});
+  EXPECT_EQ(read_manifest(corpus).tiles, 2u);
+  EXPECT_EQ(read_manifest(corpus).label_names.size(), 2u);
+}
+
 TEST_F(MergeCorpora, ATileOfTwoCorporaIsRefusedByName) {
   const auto one = labelled("one", "", {{"Forest", "a"}, {"Forest", "b"}, {"Forest", "c"}});
   const auto other = labelled("other", "", {{"Forest", "c"}, {"Forest", "b"}, {"Forest", "d"}});
