@@ -4,6 +4,7 @@
 #include "shard_work.hpp"
 #include "verify_shard.hpp"
 
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/hash.hpp>
@@ -35,7 +36,8 @@ class Verifier {
   VerifyReport run() {
     const auto start = std::chrono::steady_clock::now();
     if (read_the_manifest()) {
-      if (comm_.rank() == 0) check_folder();
+      mpi::on_root(comm_, [&] { check_folder(); });
+      index_whole_ = comm_.max(index_whole_ ? 1 : 0) > 0;
       check_shards();
       check_statistics();
     }
@@ -76,30 +78,35 @@ class Verifier {
       expected.insert(shard_path("", shard).string());
       expected.insert(shard_index_path("", shard).string());
     }
+    Activity listing("list", corpus_);
     for (const auto& entry : fs::recursive_directory_iterator(corpus_)) {
+      beat();
       if (entry.is_directory()) continue;
       const std::string name = entry.path().lexically_relative(corpus_).string();
       const bool optional = manifest_.index_only && (name == kStatisticsFile || name == kQuarantineFile);
       if (expected.erase(name) == 0 && !optional) report(name, "it does not belong to the corpus");
     }
+    listing.end();
     for (const std::string& name : expected) report(name, "it is missing");
-    check_table(kIndexFile, manifest_.index_xxh3);
+    index_whole_ = check_table(kIndexFile, manifest_.index_xxh3);
     if (manifest_.index_only) return;
     check_table(kStatisticsFile, manifest_.statistics_xxh3);
     check_table(kQuarantineFile, manifest_.quarantine_xxh3);
     check_totals();
   }
 
-  void check_table(const char* name, std::uint64_t expected) {
-    if (!fs::exists(corpus_ / name)) return;
+  /// Whether the file is there, and as the manifest says.
+  bool check_table(const char* name, std::uint64_t expected) {
+    if (!fs::exists(corpus_ / name)) return false;
     try {
       const std::uint64_t hash = xxh3_file(corpus_ / name);
       report_.bytes += fs::file_size(corpus_ / name);
-      if (hash != expected)
-        report(name, "its xxh3 is " + to_hex(hash) + ", the manifest says " + to_hex(expected));
+      if (hash == expected) return true;
+      report(name, "its xxh3 is " + to_hex(hash) + ", the manifest says " + to_hex(expected));
     } catch (const Error& error) {
       report(name, error.message());
     }
+    return false;
   }
 
   void check_totals() {
@@ -123,10 +130,9 @@ class Verifier {
 
   /// The index, where it is as the manifest says: HDF5 is not safe to run on damaged files.
   std::optional<IndexReader> open_index() {
-    const fs::path path = corpus_ / kIndexFile;
-    if (!fs::exists(path) || xxh3_file(path) != manifest_.index_xxh3) return std::nullopt;
+    if (!index_whole_) return std::nullopt;
     try {
-      std::optional<IndexReader> reader(path);
+      std::optional<IndexReader> reader(corpus_ / kIndexFile);
       if (reader->rows() == manifest_.tiles) return reader;
       if (comm_.rank() == 0) report(kIndexFile, "it has not as many rows as the manifest has tiles");
     } catch (const Error& error) {
@@ -202,6 +208,7 @@ class Verifier {
   const fs::path& corpus_;
   int threads_;
   Manifest manifest_;
+  bool index_whole_ = false;  ///< its bytes are as the manifest says
   ShardStatistics statistics_;
   VerifyReport report_;
 };
