@@ -24,8 +24,7 @@ HeldOut hold_out(const parallel::Mesh& mesh, const PretrainConfig& config, const
                  std::int64_t most) {
   HeldOut held;
   sampling::SamplingOptions options = only_filters(config.sampling, split);
-  const std::uint64_t available =
-      sampling::find_eligible(mesh.dp_comm(), config.corpus, options, true).rows.size();
+  const std::uint64_t available = sampling::count_eligible(mesh.dp_comm(), config.corpus, options);
   held.tiles = std::min(available, static_cast<std::uint64_t>(most));
   if (held.tiles == 0) return held;
   options.tiles = static_cast<std::int64_t>(held.tiles);

@@ -140,9 +140,12 @@ struct Eligible {
   std::uint64_t region_hash = 0;
 };
 /// Finds the rows that pass the filters of `options`, on every rank; drop_ocean, which thins, is none of
-/// them. Collective. UsageError as for plan_epoch; where no row passes, unless `none_is_fine`.
+/// them. Collective. UsageError as for plan_epoch; also where no row passes.
 Eligible find_eligible(const mpi::Communicator& comm, const std::filesystem::path& corpus,
-                       const SamplingOptions& options, bool none_is_fine = false);
+                       const SamplingOptions& options);
+/// How many rows that are; none is no error. Collective.
+std::uint64_t count_eligible(const mpi::Communicator& comm, const std::filesystem::path& corpus,
+                             const SamplingOptions& options);
 
 /// The entries at `positions`, in that order, which each rank chooses for itself; positions may repeat and
 /// reach into the reserve. Collective. UsageError on the rank whose position is not below plan.total().
