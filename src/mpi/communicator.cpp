@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <climits>
+#include <csignal>
 #include <exception>
+#include <string_view>
+
+#include <unistd.h>
 
 namespace terramill::mpi {
 
@@ -49,8 +53,26 @@ Session::Session(int* argc, char*** argv) : exceptions_(std::uncaught_exceptions
   }
 }
 
+namespace {
+
+/// Ranks wait for each other in MPI_Finalize too, when no watchdog lives any more.
+constexpr unsigned kLongestEnd = 600;  // seconds
+
+void end_without_the_others(int) {
+  constexpr std::string_view kText =
+      "terramill: MPI did not end within ten minutes of the work: a rank is stopped, dead or cut off\n";
+  static_cast<void>(!::write(STDERR_FILENO, kText.data(), kText.size()));
+  ::_exit(static_cast<int>(ExitCode::kHung));
+}
+
+}  // namespace
+
 Session::~Session() {
-  if (std::uncaught_exceptions() == exceptions_) MPI_Finalize();
+  if (std::uncaught_exceptions() != exceptions_) return;
+  std::signal(SIGALRM, end_without_the_others);
+  ::alarm(kLongestEnd);
+  MPI_Finalize();
+  ::alarm(0);
 }
 
 void abort_job(int code) {
@@ -102,7 +124,10 @@ void Communicator::release() noexcept {
   // Freeing is collective: a rank that unwinds an exception must not wait for ranks that do not.
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (!finalized && std::uncaught_exceptions() == 0) MPI_Comm_free(&comm_);
+  if (!finalized && std::uncaught_exceptions() == 0) {
+    const Collective call("free a communicator");
+    MPI_Comm_free(&comm_);
+  }
   comm_ = MPI_COMM_NULL;
 }
 

@@ -22,7 +22,8 @@ void check(int status, const char* attempted, std::source_location where = std::
 class Session {
  public:
   Session(int* argc, char*** argv);
-  /// Without finalising when an exception is in flight: its handler aborts the job instead.
+  /// Without finalising when an exception is in flight: its handler aborts the job instead. Ends the process
+  /// with ExitCode::kHung where the other ranks keep MPI from ending for ten minutes.
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
