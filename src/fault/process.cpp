@@ -1,5 +1,6 @@
 #include <terramill/core/error.hpp>
 #include <terramill/fault/process.hpp>
+#include <terramill/mpi/launcher.hpp>
 
 #include <cstdlib>
 
@@ -34,6 +35,7 @@ void Process::arm(const ProcessOptions& options, const std::string& name, const 
   if (!(options.limit >= 0)) {
     throw UsageError("fault.limit must be 0 or more", {"read the options", "fault.limit", ""});
   }
+  if (training || options.limit > 0) mpi::require_world(world_);
   mpi::require_agreement(world_, {{"fault.limit", std::to_string(options.limit)}, {"inject", options.inject}},
                          "options about faults");
   const char* const given = std::getenv(kFolderVariable);

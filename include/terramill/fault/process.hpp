@@ -40,7 +40,8 @@ class Process {
             const std::string& name, Watch watch = Watch::kOff);
 
   /// `name`: of the subcommand. `folder`: where marks of injected faults and reports of hangs go; empty:
-  /// nowhere. Unit 0 begins. UsageError for a wrong --inject or a negative limit. Collective.
+  /// nowhere. Unit 0 begins. UsageError for a wrong --inject or a negative limit, and where ranks that train
+  /// or are watched do not share one world (mpi::require_world). Collective.
   void arm(const ProcessOptions& options, const std::string& name, const std::filesystem::path& folder,
            bool training = false);
 

@@ -3,6 +3,7 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/options.hpp>
+#include <terramill/mpi/launcher.hpp>
 #include <terramill/train/recipe_options.hpp>
 
 #include <algorithm>
@@ -49,6 +50,7 @@ int bench(const Context& context, const std::vector<std::string>& arguments) {
   bench.config = train::defaults_of(family_of(arguments));
   OptionTable table = options_of(bench);
   if (!context.faults.read(table, arguments, context.out, "bench")) return static_cast<int>(ExitCode::kDone);
+  mpi::require_world(context.world);
   mpi::require_agreement(context.world, table.values(), "options of bench");
   validate(bench.sweep);
   if (bench.sweep.name.empty()) bench.sweep.name = train::recipe_name(arguments, bench.config.model);

@@ -1,5 +1,7 @@
 #include "checks.hpp"
 
+#include <terramill/mpi/launcher.hpp>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -32,6 +34,7 @@ double exchange(const mpi::Communicator& world, int to, int from) {
 }  // namespace
 
 Finding check_ping(const mpi::Communicator& world) {
+  mpi::require_world(world);
   double slowest = 0;
   for (int distance = 1; distance < world.size(); ++distance) {
     const int to = (world.rank() + distance) % world.size();

@@ -1,6 +1,8 @@
 """`terramill doctor` tells what is here, and says so by its exit code where something essential is not."""
 
+import contextlib
 import json
+import os
 import pathlib
 import tempfile
 
@@ -8,6 +10,17 @@ from support.program import error_of, require, run
 
 NAMES = ["terramill", "MPI", "HDF5", "GDAL", "codecs", "LibTorch", "CUDA", "layout", "memory"]
 OF_A_PATH = ["path", "write", "read", "small files"]
+
+
+@contextlib.contextmanager
+def variables(**values):
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def main():
@@ -29,6 +42,15 @@ def main():
 
         report = json.loads(run("doctor", "--ping", "--json", ranks=3))
         require([f["facts"]["pairs"] for f in report["findings"]] == [3], f"every two of three ranks exchange: {report}")
+
+        with variables(SLURM_STEP_NUM_TASKS="2"):  # of srun, with which this MPI was not started
+            text = error_of("doctor", "--ping", code=2)
+            require("2 processes were started together, but MPI has a world of 1" in text, f"ranks apart are noticed:\n{text}")
+            run("doctor", "--ping", ranks=3)  # by mpirun, whose daemons are the two
+            for words in (["pretrain", "--output", scratch, "--corpus", scratch], ["bench", "--corpus", scratch, "--output", f"{scratch}/b"],
+                          ["corpus", "synth", "--output", f"{scratch}/raw", "--tiles", 4]):
+                require("started together" in error_of(*words, code=2), f"{words[0]} is refused")
+            run("status", "--help")
 
         text = run("doctor")
         require(all(any(name in line for line in text.splitlines()) for name in NAMES), f"a line for each:\n{text}")
