@@ -47,11 +47,22 @@ Widths read_heads(const std::filesystem::path& corpus, std::uint64_t shards, Man
 }  // namespace
 
 std::string counted_reason(const std::string& reason) {
-  constexpr std::string_view kByte = "byte ";
-  if (!reason.starts_with(kByte)) return reason;
-  const auto behind = reason.find_first_not_of("0123456789", kByte.size());
-  if (behind == std::string::npos || behind == kByte.size()) return reason;
-  return reason.compare(behind, 2, ": ") == 0 ? reason.substr(behind + 2) : reason;
+  constexpr std::string_view kByte = "byte ", kDigits = "0123456789";
+  if (reason.starts_with(kByte)) {
+    const auto behind = reason.find_first_not_of(kDigits, kByte.size());
+    const bool is_place = behind != std::string::npos && behind > kByte.size();
+    return is_place && reason.compare(behind, 2, ": ") == 0 ? reason.substr(behind + 2) : reason;
+  }
+  // GDAL's words begin behind the colon: "cannot be read (truncated?): …; got 19536 bytes, expected 83781".
+  const auto colon = reason.find(": ");
+  if (!reason.starts_with("cannot be ") || colon == std::string::npos) return reason;
+  std::string counted = reason.substr(0, colon);
+  for (auto at = colon; at < reason.size(); ++at) {
+    const auto is_digit = [&](std::size_t i) { return kDigits.find(reason[i]) != kDigits.npos; };
+    if (!is_digit(at)) counted += reason[at];
+    if (is_digit(at) && !is_digit(at - 1)) counted += 'N';
+  }
+  return counted;
 }
 
 std::string statistics_text(const Json& statistics) { return dump_json(statistics) + "\n"; }

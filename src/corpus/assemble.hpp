@@ -11,7 +11,8 @@
 
 namespace terramill::corpus {
 
-/// A reason of quarantine.jsonl as it is counted: without the byte of tile_info at which it was found.
+/// A reason of quarantine.jsonl as it is counted: without the byte of tile_info at which it was found, and
+/// with N for each number in GDAL's words.
 std::string counted_reason(const std::string& reason);
 
 /// What the assembly counted besides the manifest.

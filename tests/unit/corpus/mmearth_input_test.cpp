@@ -57,6 +57,9 @@ TEST_F(MmearthInput, ReasonsAreCountedWithoutTheirPlaceInTheTable) {
   EXPECT_EQ(counted_reason(second.error().reason), counted_reason(first.error().reason));
   EXPECT_EQ(counted_reason("byte by byte: no"), "byte by byte: no");
   EXPECT_EQ(counted_reason("byte 12"), "byte 12");
+  EXPECT_EQ(counted_reason("cannot be read (truncated?): Read error; got 19536 bytes, expected 83781"),
+            "cannot be read (truncated?): Read error; got N bytes, expected N");
+  EXPECT_EQ(counted_reason("has 20 bands where tile_info lists 21"), "has 20 bands where tile_info lists 21");
 }
 
 TEST_F(MmearthInput, AFolderThatDoesNotAnswerIsNoMistakeOfTheUser) {
