@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include <sys/resource.h>
+
 namespace {
 
 using terramill::cli::CommandEntry;
@@ -105,6 +107,15 @@ int fail(const terramill::mpi::Communicator& failures, const std::string& text,
   terramill::mpi::abort_job(code);
 }
 
+/// Shards that are kept open, and connections among many ranks, are soon more than the usual 1,024.
+void raise_limit_of_open_files() {
+  constexpr rlim_t kWanted = 65536;  // not all that may be had: some libraries look at each
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kWanted);
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));  // else it stays as it was
+}
+
 /// Passes `code` on for the end of main. Ranks end together, but not at the same instant: `srun
 /// --kill-on-bad-exit` would terminate those that leave a moment after the first, and report that in place of
 /// the code.
@@ -118,6 +129,7 @@ int end_with(int code) {
 int main(int argc, char** argv) {
   try {
     terramill::mpi::Session session(&argc, &argv);
+    raise_limit_of_open_files();
     terramill::log::init();
     const terramill::mpi::Communicator world = terramill::mpi::Communicator::world();
     const terramill::mpi::Communicator failures = world.duplicate();

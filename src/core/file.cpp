@@ -212,11 +212,17 @@ void publish(const std::filesystem::path& temporary, const std::filesystem::path
 
 void write_file_durably(const std::filesystem::path& path, std::string_view content) {
   const auto temporary = temporary_name(path);
-  FileDescriptor file = FileDescriptor::create(temporary);
-  file.write(std::as_bytes(std::span(content.data(), content.size())));
-  file.sync();
-  file.close();
-  publish(temporary, path);
+  try {
+    FileDescriptor file = FileDescriptor::create(temporary);
+    file.write(std::as_bytes(std::span(content.data(), content.size())));
+    file.sync();
+    file.close();
+    publish(temporary, path);
+  } catch (const IoError&) {
+    std::error_code ignored;  // a full disk needs the space
+    std::filesystem::remove(temporary, ignored);
+    throw;
+  }
 }
 
 DirectoryLock::DirectoryLock(const std::filesystem::path& directory, const std::string& purpose)

@@ -1,3 +1,4 @@
+#include <terramill/core/activity.hpp>
 #include <terramill/core/trace.hpp>
 #include <terramill/mpi/clock_offset.hpp>
 
@@ -12,6 +13,7 @@ constexpr int kTag = 0;
 std::int64_t receive(const Communicator& comm, int from) {
   std::int64_t value = 0;
   check(MPI_Recv(&value, 1, MPI_INT64_T, from, kTag, comm.native(), MPI_STATUS_IGNORE), "compare clocks");
+  beat();
   return value;
 }
 
@@ -35,6 +37,7 @@ ClockOffset ask(const Communicator& comm, int peer, int exchanges) {
 }  // namespace
 
 ClockOffset clock_offset(const Communicator& comm, int exchanges) {
+  const Activity activity("compare clocks");
   if (comm.rank() == 0) {
     for (int peer = 1; peer < comm.size(); ++peer) {
       const ClockOffset theirs = ask(comm, peer, exchanges);

@@ -154,6 +154,7 @@ Communicator Communicator::split(int color, int key) const {
 }
 
 Communicator Communicator::split_node() const {
+  const Collective call("split a communicator by node");
   MPI_Comm part = MPI_COMM_NULL;
   check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &part),
         "split a communicator by node");
@@ -270,6 +271,41 @@ std::vector<T> Communicator::all_gather(std::span<const T> values) const {
                        counts.data(), offsets.data(), datatype<T>(), comm_),
         "gather lists");
   return all;
+}
+
+std::vector<std::vector<std::byte>> Communicator::exchange(
+    const std::vector<std::span<const std::byte>>& send) const {
+  // Rounds of pairs: rank + r gets ours while rank - r sends its own.
+  std::vector<std::vector<std::byte>> received(static_cast<std::size_t>(size_));
+  for (int round = 0; round < size_; ++round) {
+    const Collective call("all-to-all");
+    const int to = (rank_ + round) % size_, from = (rank_ - round + size_) % size_;
+    const std::span<const std::byte> out = send.at(static_cast<std::size_t>(to));
+    std::vector<std::byte>& in = received[static_cast<std::size_t>(from)];
+    if (to == rank_) {
+      in.assign(out.begin(), out.end());
+      continue;
+    }
+    const std::uint64_t out_size = out.size();
+    std::uint64_t in_size = 0;
+    check(MPI_Sendrecv(&out_size, 1, MPI_UINT64_T, to, 0, &in_size, 1, MPI_UINT64_T, from, 0, comm_,
+                       MPI_STATUS_IGNORE),
+          "exchange sizes");
+    in.resize(in_size);
+    // A piece travels only where there is one: the two neighbours of a round differ in number of pieces.
+    in_pieces(std::max(out.size(), in.size()), [&](std::size_t begin, int) {
+      const auto length = [&](std::size_t size) {
+        return begin < size ? static_cast<int>(std::min(kPiece, size - begin)) : 0;
+      };
+      const bool sends = begin < out.size(), receives = begin < in.size();
+      check(MPI_Sendrecv(sends ? out.data() + begin : nullptr, length(out.size()), MPI_BYTE,
+                         sends ? to : MPI_PROC_NULL, 1, receives ? in.data() + begin : nullptr,
+                         length(in.size()), MPI_BYTE, receives ? from : MPI_PROC_NULL, 1, comm_,
+                         MPI_STATUS_IGNORE),
+            "exchange data");
+    });
+  }
+  return received;
 }
 
 std::vector<std::string> Communicator::gather(const std::string& text, int root) const {

@@ -95,6 +95,8 @@ class Communicator {
  private:
   explicit Communicator(MPI_Comm comm);
   void release() noexcept;
+  /// What all ranks sent to this one, in rank order; `send` in order of their destinations.
+  std::vector<std::vector<std::byte>> exchange(const std::vector<std::span<const std::byte>>& send) const;
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0, size_ = 1;
 };
