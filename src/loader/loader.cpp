@@ -15,6 +15,23 @@
 
 namespace terramill::loader {
 
+void require_bad_rate(std::uint64_t replaced, std::uint64_t positions, double max_bad_rate,
+                      const std::vector<Replacement>& known) {
+  if (static_cast<double>(replaced) <= std::ceil(max_bad_rate * static_cast<double>(positions))) return;
+  constexpr std::size_t kMostListed = 20;
+  const std::size_t listed = std::min(known.size(), kMostListed);
+  std::string list;
+  for (std::size_t i = 0; i < listed; ++i) {
+    list += "\n  position " + std::to_string(known[i].position) + ": " + known[i].reason;
+  }
+  if (replaced > listed) list += "\n  and " + std::to_string(replaced - listed) + " more";
+  throw IntegrityError(
+      std::to_string(replaced) + " of " + std::to_string(positions) +
+          " positions had unreadable tiles, more than max_bad_rate allows:" + list,
+      {"load tiles", "max_bad_rate " + std::to_string(max_bad_rate),
+       "run terramill corpus verify, which names what is damaged, then build the corpus again"});
+}
+
 struct Loader::State {
   State(const std::filesystem::path& corpus, std::vector<Request> requests_, LoaderOptions options_,
         Allocator allocator_)
@@ -27,26 +44,6 @@ struct Loader::State {
     for (const Conversion& conversion : reader.conversions()) bands.push_back(conversion.bands);
   }
 
-  /// Throws where more tiles were replaced than max_bad_rate allows.
-  void check_rate() const {
-    const double allowed = std::ceil(options.max_bad_rate * static_cast<double>(positions));
-    if (static_cast<double>(replacements.size()) <= allowed) return;
-    constexpr std::size_t kMostListed = 20;
-    std::string list;
-    for (std::size_t i = 0; i < std::min(replacements.size(), kMostListed); ++i) {
-      const Replacement& one = replacements[i];
-      list += "\n  position " + std::to_string(one.position) + ": " + one.reason;
-    }
-    if (replacements.size() > kMostListed) {
-      list += "\n  and " + std::to_string(replacements.size() - kMostListed) + " more";
-    }
-    throw IntegrityError(
-        std::to_string(replacements.size()) + " of " + std::to_string(positions) +
-            " positions had unreadable tiles, more than max_bad_rate allows:" + list,
-        {"load tiles", "max_bad_rate " + std::to_string(options.max_bad_rate),
-         "run terramill corpus verify, which names what is damaged, then build the corpus again"});
-  }
-
   std::vector<Request> requests;
   LoaderOptions options;
   Allocator allocator;
@@ -55,7 +52,7 @@ struct Loader::State {
   Prefetcher prefetcher;
   std::vector<std::vector<std::string>> bands;
   std::vector<Replacement> replacements;
-  std::size_t positions = 0;
+  std::uint64_t positions = 0;
   double waited = 0;
 };
 
@@ -78,7 +75,7 @@ std::size_t Loader::buffer_bytes(int micro_batch) const {
 
 void Loader::start(Work work) {
   state_->replacements.clear();
-  state_->positions = work.positions.size();
+  state_->positions = work.total > 0 ? work.total : work.positions.size();
   state_->prefetcher.start(std::move(work));
 }
 
@@ -98,7 +95,10 @@ std::optional<MicroBatch> Loader::next() {
               replaced.reason);
     state_->replacements.push_back(std::move(replaced));
   }
-  if (!loaded->replaced.empty()) state_->check_rate();
+  if (!loaded->replaced.empty()) {
+    require_bad_rate(state_->replacements.size(), state_->positions, state_->options.max_bad_rate,
+                     state_->replacements);
+  }
   return std::move(loaded->batch);
 }
 

@@ -84,6 +84,16 @@ Prefetcher::Slot& Prefetcher::slot_of(std::size_t batch) {
 }
 
 void Prefetcher::run(int worker) {
+  try {
+    serve(worker);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    failed_ = std::current_exception();
+    batch_ready_.notify_all();
+  }
+}
+
+void Prefetcher::serve(int worker) {
   trace::name_thread("loader-" + std::to_string(worker));
   Scratch scratch(reader_.manifest().codec);
   std::unique_lock lock(mutex_);
@@ -157,8 +167,9 @@ std::optional<Loaded> Prefetcher::next() {
   if (!layout_ || next_batch_ * layout_->capacity() >= work_.entries.size()) return std::nullopt;
   batch_ready_.wait(lock, [&] {
     const auto slot = slots_.find(next_batch_);
-    return slot != slots_.end() && slot->second.remaining == 0;
+    return failed_ || (slot != slots_.end() && slot->second.remaining == 0);
   });
+  if (failed_) std::rethrow_exception(failed_);
   Slot slot = std::move(slots_.extract(next_batch_).mapped());
   ++next_batch_;
   if (trace::recording()) {

@@ -42,6 +42,7 @@ class Prefetcher {
   };
 
   void run(int worker);
+  void serve(int worker);
   void stop() noexcept;
   bool has_work() const;
   Slot& slot_of(std::size_t batch);
@@ -66,6 +67,7 @@ class Prefetcher {
   std::size_t next_sample_ = 0, next_batch_ = 0;
   int busy_ = 0;
   bool stopping_ = false;
+  std::exception_ptr failed_;  ///< what ended a worker
 
   std::vector<std::thread> workers_;
 };

@@ -1,5 +1,6 @@
 #include "tile_reader.hpp"
 
+#include <terramill/core/damage.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/trace.hpp>
@@ -49,6 +50,7 @@ Expected<ReadDone, ReadFault> TileReader::read(const sampling::PlanEntry& entry,
       read_once(entry, place, scratch);
       return ReadDone{};
     } catch (const IoError& fault) {
+      if (!tells_damage(fault.error_number())) throw;  // the tile may be whole: no other stands in for it
       reason = fault.message();
     } catch (const FormatError& fault) {
       reason = fault.message();

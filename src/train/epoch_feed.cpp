@@ -54,6 +54,7 @@ void EpochFeed::start(std::uint64_t epoch, std::uint64_t first_step,
       work.positions.push_back(p);
     }
   }
+  work.total = steps_per_epoch_ * shape_.global_batch();
   work.entries = sampling::fetch(comm_, plan, work.positions);
   work.reserve = sampling::fetch_reserve(comm_, plan);
   work.replaced = replaced;

@@ -40,9 +40,16 @@ HeldOut hold_out(const parallel::Mesh& mesh, const PretrainConfig& config, const
        p < std::min(batches * (replica + 1) / dp * size, held.tiles); ++p) {
     held.work.positions.push_back(p);
   }
+  held.work.total = held.tiles;
   held.work.entries = sampling::fetch(mesh.dp_comm(), held.plan, held.work.positions);
   held.work.reserve = sampling::fetch_reserve(mesh.dp_comm(), held.plan);
   return held;
+}
+
+void require_bad_rate(const mpi::Communicator& replicas, const loader::Loader& loader, const HeldOut& held,
+                      double max_bad_rate) {
+  const auto replaced = replicas.sum(static_cast<std::uint64_t>(loader.replacements().size()));
+  loader::require_bad_rate(replaced, held.tiles, max_bad_rate, loader.replacements());
 }
 
 loader::LoaderOptions centred(loader::LoaderOptions options, int window) {

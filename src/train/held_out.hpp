@@ -1,6 +1,7 @@
 #pragma once
 
 #include <terramill/loader/loader.hpp>
+#include <terramill/mpi/communicator.hpp>
 #include <terramill/parallel/mesh.hpp>
 #include <terramill/sampling/plan.hpp>
 #include <terramill/train/pretrain_config.hpp>
@@ -22,6 +23,10 @@ struct HeldOut {
 /// At most `most` tiles. Collective.
 HeldOut hold_out(const parallel::Mesh& mesh, const PretrainConfig& config, const std::string& split,
                  std::int64_t most);
+
+/// As loader::require_bad_rate, of what the replicas replaced of these tiles together. Collective.
+void require_bad_rate(const mpi::Communicator& replicas, const loader::Loader& loader, const HeldOut& held,
+                      double max_bad_rate);
 
 /// The loader's options for centred windows of `window` pixels.
 loader::LoaderOptions centred(loader::LoaderOptions options, int window);

@@ -17,7 +17,8 @@ OnlineKnn::OnlineKnn(const parallel::Mesh& mesh, const PretrainConfig& config, T
       task_(task),
       loader_(config.corpus, task.requests(), centred(config.loader, task.window())),
       neighbours_(hold_out(mesh, config, "train", config.train.knn_tiles)),
-      queries_(hold_out(mesh, config, "validation", config.train.knn_tiles)) {
+      queries_(hold_out(mesh, config, "validation", config.train.knn_tiles)),
+      max_bad_rate_(config.loader.max_bad_rate) {
   const corpus::IndexReader index(std::filesystem::path(config.corpus) / "index.h5");
   const auto columns = index.read(0, index.rows(), corpus::kLabel | corpus::kLandCover);
   const bool labelled =
@@ -44,6 +45,7 @@ OnlineKnn::Known OnlineKnn::compute(const HeldOut& held) {
     for (const std::uint64_t row : loaded->index_rows) classes.push_back(classes_.at(row));
   }
   const mpi::Communicator& comm = mesh_.dp_comm();
+  require_bad_rate(comm, loader_, held, max_bad_rate_);
   const std::vector<float> all = comm.all_gather(std::span<const float>(values));
   const std::vector<std::int64_t> labels = comm.all_gather(std::span<const std::int64_t>(classes));
   const auto rows = static_cast<std::int64_t>(labels.size());

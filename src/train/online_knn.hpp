@@ -37,6 +37,7 @@ class OnlineKnn {
   Task& task_;
   loader::Loader loader_;
   HeldOut neighbours_, queries_;
+  double max_bad_rate_;
   std::vector<std::int64_t> classes_;  ///< by index row; -1 without one
   std::string target_;
   bool possible_ = false;

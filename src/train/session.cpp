@@ -216,6 +216,7 @@ void Session::start_epoch() {
   const PhaseTimer plans(Phase::kDataWait);
   const trace::Span span("plan epoch", "data");
   feed_.start(epoch, within, state_.replaced);
+  known_ = counted_ = state_.replaced.size();
   fed_epoch_ = epoch;
   fed_step_ = state_.step;
 }
@@ -236,6 +237,13 @@ void Session::note_replacements() {
       state_.replaced.push_back(entry);
     }
   }
+}
+
+void Session::check_bad_rate() {
+  counted_ = state_.replaced.size();
+  const std::uint64_t replaced = known_ + mesh_.dp_comm().sum<std::uint64_t>(counted_ - known_);
+  loader::require_bad_rate(replaced, state_.steps_per_epoch * shape_.global_batch(),
+                           config_.loader.max_bad_rate, state_.replaced);
 }
 
 std::vector<double> Session::gather(const std::vector<double>& mine) const {

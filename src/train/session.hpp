@@ -63,6 +63,11 @@ class Session {
   /// Whether the state is what the last step left and the same on every replica; what is wrong, if not.
   /// Collective.
   std::optional<Corruption> corruption();
+  /// Whether this rank has replaced bad tiles since check_bad_rate was last called.
+  bool replaced_tiles() const noexcept { return state_.replaced.size() > counted_; }
+  /// IntegrityError on all ranks where the replicas have together replaced more of the epoch's tiles than
+  /// loader.max_bad_rate allows, on whatever ranks and in however many sessions that was. Collective.
+  void check_bad_rate();
   /// The state comes from a checkpoint.
   void restored() { sealed_.reset(); }
 
@@ -113,6 +118,7 @@ class Session {
   RunState state_;
   std::int64_t total_steps_ = 0;
   std::optional<std::uint64_t> fed_epoch_;  ///< the epoch that feed_ is in
+  std::size_t known_ = 0, counted_ = 0;     ///< of state_.replaced: when the epoch was fed; when last counted
   std::int64_t fed_step_ = -1;              ///< steps before the batch that feed_ gives next
   fault::Guard guard_;
   std::optional<std::uint64_t> sealed_;  ///< hash of the state after the last step, where it is watched

@@ -17,6 +17,7 @@ class StepVote {
     kSave,       ///< 1: a checkpoint is due
     kSaveLocal,  ///< 1: one on the nodes' disks is
     kWriting,    ///< 1: one is being written
+    kReplaced,   ///< 1: tiles were found to be bad
     kCount
   };
 

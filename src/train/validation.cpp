@@ -6,7 +6,8 @@ Validation::Validation(const parallel::Mesh& mesh, const PretrainConfig& config,
     : mesh_(mesh),
       task_(task),
       loader_(config.corpus, task.requests(), centred(config.loader, task.window())),
-      held_(hold_out(mesh, config, "validation", config.train.validation_tiles)) {}
+      held_(hold_out(mesh, config, "validation", config.train.validation_tiles)),
+      max_bad_rate_(config.loader.max_bad_rate) {}
 
 std::vector<double> Validation::run() {
   loader_.start(held_.work);
@@ -18,6 +19,7 @@ std::vector<double> Validation::run() {
         task_.evaluate(*loaded, held_.first_micro_batch + static_cast<int>(loaded->index));
     mine.insert(mine.end(), losses.begin(), losses.end());
   }
+  require_bad_rate(mesh_.dp_comm(), loader_, held_, max_bad_rate_);
   const std::vector<double> all = mesh_.dp_comm().all_gather(std::span<const double>(mine));
   std::vector<double> mean(width - 1, 0);
   double tiles = 0;

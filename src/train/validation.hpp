@@ -27,6 +27,7 @@ class Validation {
   Task& task_;
   loader::Loader loader_;
   HeldOut held_;
+  double max_bad_rate_;
 };
 
 }  // namespace terramill::train

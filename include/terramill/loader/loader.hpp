@@ -24,7 +24,7 @@ struct LoaderOptions {
   int crop_size = 0;           ///< pixels of the window given out; 0: whole tiles
   bool random_crop = true;     ///< a random window per sample; otherwise the centre
   bool verify = true;          ///< check xxh3 of every chunk
-  double max_bad_rate = 0.01;  ///< unreadable tiles per position (at least one) before the run stops; 0: none
+  double max_bad_rate = 0.01;  ///< unreadable tiles per position of an epoch before the run stops; 0: none
   int open_shards = 256;       ///< shards whose `.idx` and file descriptor are kept
   std::string nodata_mode = "fixed";  ///< "fixed", "v1" or "legacy" (NoDataMode)
   std::filesystem::path statistics;   ///< empty: band_stats.json of the corpus
@@ -43,12 +43,18 @@ struct Replacement {
 Json to_json(const Replacement& replacement);
 Replacement replacement_from_json(const Json& json, const std::string& origin);
 
+/// IntegrityError where more than ceil(max_bad_rate x positions) tiles had to be replaced. It lists `known`,
+/// those of them that this rank knows of.
+void require_bad_rate(std::uint64_t replaced, std::uint64_t positions, double max_bad_rate,
+                      const std::vector<Replacement>& known);
+
 /// What to load, in order of consumption: micro-batch i takes positions [i x micro_batch, (i + 1) x
 /// micro_batch) of the lists; the last may be smaller.
 struct Work {
   std::uint64_t seed = 0, epoch = 0;
   int micro_batch = 1;
   std::vector<std::uint64_t> positions;      ///< in the epoch
+  std::uint64_t total = 0;                   ///< of the whole epoch, on all ranks; 0: these are all
   std::vector<sampling::PlanEntry> entries;  ///< at those positions
   std::vector<sampling::PlanEntry> reserve;  ///< the plan's whole reserve, equal on every rank
   std::vector<Replacement> replaced;         ///< already known, from a checkpoint; other epochs' are ignored
@@ -111,9 +117,9 @@ class Loader {
 
   /// Starts reading ahead. What is left of earlier work is dropped.
   void start(Work work);
-  /// The next micro-batch in order; empty after the last. Blocks until it is whole. IntegrityError, with the
-  /// list, where more tiles were bad than max_bad_rate allows, or no reserve tile could be read; what else
-  /// stopped a worker is thrown here too.
+  /// The next micro-batch in order; empty after the last. Blocks until it is whole. IntegrityError
+  /// where more tiles were bad than max_bad_rate allows (of the replacements here alone: ranks add theirs up
+  /// by require_bad_rate), or no reserve tile could be read; what else stopped a worker is thrown here too.
   std::optional<MicroBatch> next();
 
   /// Replacements in micro-batches that next() has given out since `start`, in order of consumption, with

@@ -120,6 +120,17 @@ TEST(BadTiles, TooManyStopTheRunWithTheirList) {
   }
 }
 
+TEST(BadTiles, TheRateIsOfTheWholeEpochNotOfWhatIsLeftOfIt) {
+  const SmallCorpus corpus(30);
+  for (const std::uint64_t tile : {2u, 5u, 8u, 11u, 17u}) corpus.flip(tile, "sentinel2");
+  Loader loader(corpus.path(), kRequests, tolerant());
+  Work work = work_of(corpus);
+  work.total = 25;  // five on other ranks, or before a restart
+  loader.start(work);
+  EXPECT_EQ(keys_of(loader).size(), 20u);
+  EXPECT_THROW(require_bad_rate(6, 25, 0.2, loader.replacements()), IntegrityError);
+}
+
 TEST(BadTiles, ATruncatedOrMissingShardMakesItsTilesBad) {
   const SmallCorpus corpus(30);
   std::filesystem::resize_file(corpus::shard_path(corpus.path(), 0), 3000);
