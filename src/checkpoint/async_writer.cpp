@@ -37,15 +37,29 @@ void AsyncWriter::submit(std::int64_t step, const std::vector<StateTensor>& tens
     std::optional<Snapshot> spare = std::exchange(snapshot_, std::nullopt);
     snapshot_.emplace(world_.rank(), world_.size(), step, tensors, meta, std::move(spare));
   });
-  running_ = thread_.submit([this, step, tiers = std::move(tiers)] {
+  start(*snapshot_, std::move(tiers));
+}
+
+void AsyncWriter::write(std::int64_t step, const std::vector<StateTensor>& tensors, const Json& meta,
+                        std::vector<Tier> tiers) {
+  outcomes_ = wait();
+  std::optional<Snapshot> view;
+  mpi::all_or_none(
+      world_, [&] { view.emplace(Snapshot::view_of(world_.rank(), world_.size(), step, tensors, meta)); });
+  start(*view, std::move(tiers));
+  outcomes_ = wait();
+}
+
+void AsyncWriter::start(const Snapshot& snapshot, std::vector<Tier> tiers) {
+  running_ = thread_.submit([this, &snapshot, tiers = std::move(tiers)] {
     trace::name_thread("checkpoint");
     const Watched watched("checkpoint");
     std::vector<Outcome> outcomes;
     for (const Tier tier : tiers) {
       const auto start = std::chrono::steady_clock::now();
-      Outcome outcome{tier, step, 0, nullptr};
+      Outcome outcome{tier, snapshot.step(), 0, nullptr};
       try {
-        (tier == Tier::kShared ? shared_ : local_)(own_, *snapshot_);
+        (tier == Tier::kShared ? shared_ : local_)(own_, snapshot);
       } catch (const std::exception&) {
         outcome.fault = std::current_exception();
       }

@@ -2,13 +2,13 @@
 
 #include <terramill/checkpoint/checkpoint.hpp>
 #include <terramill/checkpoint/reader.hpp>
+#include <terramill/core/damage.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/mpi/peer_error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <exception>
 #include <string_view>
 #include <system_error>
@@ -38,21 +38,22 @@ std::vector<fs::path> list(const fs::path& run) {
     if (fault)
       throw IoError("cannot read the folder", fault.value(), {"list checkpoints", folder.string(), ""});
   };
-  const auto is_there = [&](const fs::path& path) {
+  const auto type_of = [&](const fs::path& path) {
     std::error_code fault;
-    const bool there = fs::exists(path, fault);
-    require(fault);
-    return there;
+    const fs::file_type type = fs::status(path, fault).type();
+    if (type != fs::file_type::not_found) require(fault);
+    return type;
   };
+  const auto is_folder = [&](const fs::path& path) { return type_of(path) == fs::file_type::directory; };
   std::vector<std::pair<std::int64_t, fs::path>> found;
-  if (!is_there(folder)) return {};
+  if (type_of(folder) == fs::file_type::not_found) return {};
   std::error_code fault;
   for (fs::directory_iterator entry(folder, fault), end; !fault && entry != end; entry.increment(fault)) {
     const std::string name = entry->path().filename().string(), meant = name_meant(name);
     const std::int64_t step = step_of(meant);
     // One that was to be replaced counts for as long as the new one has not come.
-    const bool counts = step >= 0 && (meant == name || !is_there(folder / meant));
-    if (counts && is_there(entry->path() / kIndexName)) found.emplace_back(step, entry->path());
+    const bool counts = step >= 0 && (meant == name || !is_folder(folder / meant));
+    if (counts && is_folder(entry->path())) found.emplace_back(step, entry->path());
   }
   require(fault);
   std::ranges::sort(found);
@@ -72,7 +73,7 @@ std::string damage_in(const mpi::Communicator& comm, const std::function<void()>
     } catch (const FormatError& error) {
       damage = error.what();
     } catch (const IoError& error) {
-      if (error.error_number() != ENOENT && error.error_number() != EIO) throw;
+      if (!tells_damage(error.error_number())) throw;
       damage = error.what();
     } catch (const mpi::PeerError&) {
       peer = true;  // of damage that another rank tells, unless that throws

@@ -30,7 +30,7 @@ std::vector<fs::path> prune(const fs::path& run, const KeepPolicy& policy, std::
   std::vector<std::int64_t> steps;
   for (const fs::path& path : list(run)) {
     const std::int64_t step = step_of(path.filename().string());
-    if (step <= newest) steps.push_back(step);
+    if (step <= newest && fs::exists(path / kIndexName)) steps.push_back(step);
   }
   std::vector<fs::path> removed;
   for (const std::int64_t step : superfluous(steps, policy)) {

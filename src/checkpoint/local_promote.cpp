@@ -5,6 +5,7 @@
 #include "share.hpp"
 
 #include <terramill/checkpoint/local_tier.hpp>
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/log.hpp>
@@ -24,6 +25,17 @@ namespace {
 
 constexpr std::uint64_t kBlock = std::uint64_t{8} << 20;
 constexpr const char* kAttempt = "restore a node-local checkpoint";
+
+/// Runs what writes into the run folder. That its disk fails is no damage of the checkpoint (damage_in), for
+/// which an older one would be taken and this one be pruned.
+template <typename F>
+void into_run_folder(F job) {
+  try {
+    job();
+  } catch (const IoError& fault) {
+    throw Error(fault.message(), fault.context());
+  }
+}
 
 /// A rank's files of the checkpoint that is restored.
 struct Part {
@@ -103,8 +115,10 @@ class Rebuilding {
     }
     unless_faulty([&] {
       if (!target_) return;
-      target_.sync();
-      target_.close();
+      into_run_folder([&] {
+        target_.sync();
+        target_.close();
+      });
       verify_share(folder, share_);
     });
     return fault;
@@ -127,7 +141,7 @@ class Rebuilding {
       parities_.emplace(member, PaddedFile(place / parity_file_name(member)));
     }
     const auto path = file_of_share(folder, share_);
-    if (leads() && path) target_ = FileDescriptor::create(*path);
+    if (leads() && path) into_run_folder([&] { target_ = FileDescriptor::create(*path); });
   }
 
   /// XORs into `sum` what the files here tell of the segment of the lost file that member `j`'s parity holds.
@@ -147,6 +161,7 @@ class Rebuilding {
   /// The leader gets the XOR of all sums.
   void pass_on(std::span<std::byte> sum) const {
     constexpr int kTag = 7;
+    const Activity activity("send what rebuilds a lost file");
     const int count = static_cast<int>(sum.size());
     if (!leads()) {
       mpi::check(MPI_Send(sum.data(), count, MPI_BYTE, plan_.by, kTag, comm_.native()), "rebuild a file");
@@ -156,14 +171,17 @@ class Rebuilding {
     for (const int sender : senders_) {
       mpi::check(MPI_Recv(block.data(), count, MPI_BYTE, sender, kTag, comm_.native(), MPI_STATUS_IGNORE),
                  "rebuild a file");
+      beat();
       xor_into(sum, block);
     }
   }
 
   void put(std::size_t j, std::uint64_t at, std::span<const std::byte> sum) {
     const std::uint64_t offset = segment_for(place_of(plan_.lost), j) * segment_ + at;
-    if (target_ && offset < bytes_)
-      target_.write_at(offset, sum.first(std::min<std::uint64_t>(sum.size(), bytes_ - offset)));
+    if (target_ && offset < bytes_) {
+      into_run_folder(
+          [&] { target_.write_at(offset, sum.first(std::min<std::uint64_t>(sum.size(), bytes_ - offset))); });
+    }
   }
 
   const mpi::Communicator& comm_;
@@ -193,11 +211,11 @@ fs::path LocalTier::promote(const mpi::Communicator& comm, const Found& found, c
                                       part["segment"].get<std::uint64_t>()};
   const fs::path folder = folder_of(run);
   const std::string name = step_name(found.step);
-  const fs::path target = folder / temporary_name_of(name);
   std::optional<NewDirectory> directory;
   mpi::all_or_none(comm, [&] {
-    if (rank_ == 0) directory.emplace(folder, name);
+    if (rank_ == 0) into_run_folder([&] { directory.emplace(folder, name); });
   });
+  const fs::path target = comm.broadcast(directory ? directory->path().string() : "");
 
   Json damaged = Json::array();
   mpi::all_or_none(comm, [&] {
@@ -211,7 +229,8 @@ fs::path LocalTier::promote(const mpi::Communicator& comm, const Found& found, c
         damaged.push_back(rank);
         continue;
       }
-      if (const auto file = file_of_share(part.folder, share)) copy_durably(*file, target / file->filename());
+      if (const auto file = file_of_share(part.folder, share))
+        into_run_folder([&] { copy_durably(*file, target / file->filename()); });
     }
   });
   std::vector<int> lost;
@@ -254,7 +273,7 @@ fs::path LocalTier::promote(const mpi::Communicator& comm, const Found& found, c
     }
     std::vector<std::string> in_order;
     for (auto& [rank, share] : shares) in_order.push_back(std::move(share));
-    directory->publish(index_of(head, in_order));
+    into_run_folder([&] { directory->publish(index_of(head, in_order)); });
   });
   return folder / name;
 }

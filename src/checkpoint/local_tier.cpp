@@ -5,11 +5,10 @@
 
 #include <terramill/checkpoint/local_tier.hpp>
 #include <terramill/core/error.hpp>
-#include <terramill/core/hash.hpp>
 #include <terramill/core/log.hpp>
+#include <terramill/core/random_id.hpp>
 
 #include <algorithm>
-#include <random>
 #include <system_error>
 #include <utility>
 
@@ -18,12 +17,6 @@ namespace terramill::checkpoint {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// Distinguishes two writes of the same step, which may have been of other layouts.
-std::string new_token() {
-  std::random_device source;
-  return to_hex(std::uint64_t{source()} << 32 | source());
-}
 
 /// What a rank's description says of one member of its group.
 Json member_of(int rank, const std::string& share) {
@@ -69,7 +62,8 @@ void LocalTier::write(const mpi::Communicator& comm, const Snapshot& snapshot) c
   const bool leads = on_node_.front() == rank_;
   const std::string name = step_name(snapshot.step());
   const fs::path temporary = home_ / temporary_name_of(name);
-  const std::string token = ranks.broadcast(rank_ == 0 ? new_token() : "");
+  // Distinguishes two writes of the same step, which may have been of other layouts.
+  const std::string token = ranks.broadcast(rank_ == 0 ? random_id() : "");
   const std::string head = ranks.broadcast(rank_ == 0 ? dump_json(head_of(snapshot)) : "");
   const auto check = [&](const std::error_code& fault, const char* verb) {
     if (!fault) return;

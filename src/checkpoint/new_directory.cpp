@@ -4,6 +4,8 @@
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
+#include <terramill/core/log.hpp>
+#include <terramill/core/random_id.hpp>
 
 #include <system_error>
 #include <utility>
@@ -13,7 +15,7 @@ namespace terramill::checkpoint {
 namespace fs = std::filesystem;
 
 NewDirectory::NewDirectory(const fs::path& folder, std::string name)
-    : folder_(folder), name_(std::move(name)), path_(folder / temporary_name_of(name_)) {
+    : folder_(folder), name_(std::move(name)), path_(folder / temporary_name_of(name_ + "-" + random_id())) {
   std::error_code fault;
   const bool made = fs::create_directories(folder_, fault);
   if (!fault) {
@@ -40,7 +42,11 @@ void NewDirectory::publish(const std::string& index) {
   published_ = true;
   sync_directory(folder_);
   fs::remove_all(replaced, fault);
-  write_file_durably(folder_ / kLatestName, name_ + "\n");
+  try {
+    write_file_durably(folder_ / kLatestName, name_ + "\n");
+  } catch (const IoError& error) {  // it is for those who look on
+    log::warn("{}", error.what());
+  }
 }
 
 }  // namespace terramill::checkpoint

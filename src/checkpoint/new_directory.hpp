@@ -5,7 +5,8 @@
 
 namespace terramill::checkpoint {
 
-/// A checkpoint's directory in the making, under its temporary name: removed at destruction unless it was
+/// A checkpoint's directory in the making, under a temporary name of its own: ranks of an earlier start that
+/// still live on a node that was cut off cannot write into it. Removed at destruction unless it was
 /// published.
 class NewDirectory {
  public:
@@ -16,8 +17,8 @@ class NewDirectory {
   NewDirectory& operator=(const NewDirectory&) = delete;
 
   const std::filesystem::path& path() const noexcept { return path_; }
-  /// Adds the index, gives the directory its name, in place of an older one, and has `latest` name it.
-  /// Durable. IoError.
+  /// Adds the index and gives the directory its name, in place of an older one. Durable. IoError. Then has
+  /// `latest` name it; where that fails, the log warns.
   void publish(const std::string& index);
 
  private:

@@ -39,6 +39,24 @@ Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<Nam
 
 Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta,
                    std::optional<Snapshot> spare)
+    : Snapshot(rank, ranks, step, tensors, std::move(meta),
+               [&spare](const at::Tensor& values, std::size_t number) {
+                 const bool again = spare && number < spare->parts_.size();
+                 return host_copy(values, again ? spare->parts_[number].piece.values : at::Tensor());
+               }) {}
+
+Snapshot Snapshot::view_of(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors,
+                           Json meta) {
+  return {rank,
+          ranks,
+          step,
+          tensors,
+          std::move(meta),
+          [](const at::Tensor& values, std::size_t) { return values.cpu().contiguous(); }};
+}
+
+Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta,
+                   const Hold& hold)
     : rank_(rank), ranks_(ranks), step_(step), meta_(std::move(meta)) {
   const PhaseTimer copies(Phase::kCheckpoint);
   const trace::Span span("checkpoint copy", "checkpoint");
@@ -72,10 +90,8 @@ Snapshot::Snapshot(int rank, int ranks, std::int64_t step, const std::vector<Sta
         std::string name = tensors[t].name;
         if (stored > 0) name.append("#").append(std::to_string(stored));
         ++stored;
-        const std::size_t number = parts_.size();
-        at::Tensor room;
-        if (spare && number < spare->parts_.size()) room = spare->parts_[number].piece.values;
-        parts_.push_back({t, {piece.dim, piece.range, piece.begin + begin, host_copy(values, room)}, name});
+        at::Tensor held = hold(values, parts_.size());
+        parts_.push_back({t, {piece.dim, piece.range, piece.begin + begin, std::move(held)}, name});
       }
       start += static_cast<std::int64_t>(piece.values.nbytes());
     }

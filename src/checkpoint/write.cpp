@@ -25,9 +25,9 @@ fs::path write(const mpi::Communicator& comm, const fs::path& run, const Snapsho
   ranks.all_or_none([&] {
     if (ranks.rank() == 0) directory.emplace(folder, name);
   });
+  const fs::path temporary = ranks.broadcast(directory ? directory->path().string() : "");
   Json share;
-  ranks.all_or_none(
-      [&] { share = write_share(snapshot, folder / temporary_name_of(name), /*durable=*/true); });
+  ranks.all_or_none([&] { share = write_share(snapshot, temporary, /*durable=*/true); });
   const std::vector<std::string> shares = ranks.gather(dump_json(share));
   ranks.all_or_none([&] {
     if (ranks.rank() != 0) return;

@@ -5,8 +5,11 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/json.hpp>
 #include <terramill/core/options.hpp>
+#include <terramill/mpi/root_decision.hpp>
 
+#include <filesystem>
 #include <ostream>
+#include <system_error>
 
 namespace terramill::cli {
 
@@ -23,8 +26,7 @@ int checkpoint_verify(const Context& context, const std::vector<std::string>& ar
   const mpi::Communicator& world = context.world;
   mpi::require_agreement(world, table.values(), "options of checkpoint verify");
   Json paths = Json::array();
-  mpi::all_or_none(world, [&] {
-    if (world.rank() != 0) return;
+  mpi::on_root(world, [&] {
     const auto chosen = step < 0 ? checkpoints_of(run) : std::vector{checkpoint_of(run, step)};
     for (const auto& path : chosen) paths.push_back(path.string());
   });
@@ -33,18 +35,22 @@ int checkpoint_verify(const Context& context, const std::vector<std::string>& ar
   Json results = Json::array();
   bool damaged = false;
   for (const Json& path : paths) {
-    const std::string fault = checkpoint::damage_in(world, [&] {
-      checkpoint::Reader(path.get<std::string>(), world.rank(), world.size())
-          .verify(world.rank(), world.size());
-    });
-    damaged = damaged || !fault.empty();
     const std::filesystem::path folder = path.get<std::string>();
+    const std::string fault = checkpoint::damage_in(world, [&] {
+      checkpoint::Reader(folder, world.rank(), world.size()).verify(world.rank(), world.size());
+    });
+    // A run that goes on may have removed it meanwhile.
+    std::error_code unknown;
+    if (!fault.empty() && !world.max(static_cast<int>(std::filesystem::exists(folder, unknown) || unknown)))
+      continue;
+    damaged = damaged || !fault.empty();
     results.push_back({{"name", folder.filename().string()},
                        {"step", checkpoint::step_named_by(folder)},
                        {"fault", fault.empty() ? Json(nullptr) : Json(fault)}});
     if (table.json()) continue;
     context.out << folder.filename().string() << ": " << (fault.empty() ? "whole" : fault) << '\n';
   }
+  if (!table.json() && results.empty()) context.out << "no checkpoints\n";
   if (table.json()) context.out << dump_json({{"run", run}, {"checkpoints", results}}) << '\n';
   return static_cast<int>(damaged ? ExitCode::kFailed : ExitCode::kDone);
 }

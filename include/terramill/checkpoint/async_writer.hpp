@@ -40,6 +40,9 @@ class AsyncWriter {
   /// writer was made with.
   void submit(std::int64_t step, const std::vector<StateTensor>& tensors, const Json& meta,
               std::vector<Tier> tiers);
+  /// The same, but returns once all is written, and copies nothing that is on the host.
+  void write(std::int64_t step, const std::vector<StateTensor>& tensors, const Json& meta,
+             std::vector<Tier> tiers);
   /// Whether a write is under way.
   bool busy() const;
   /// What became of writes that ended since the last call. `wait` waits for the one under way.
@@ -47,10 +50,12 @@ class AsyncWriter {
   std::vector<Outcome> wait();
 
  private:
+  void start(const Snapshot& snapshot, std::vector<Tier> tiers);
+
   const mpi::Communicator& world_;
   mpi::Communicator own_;
   Sink shared_, local_;
-  std::optional<Snapshot> snapshot_;  ///< of the last submit: the thread's while a write is under way
+  std::optional<Snapshot> snapshot_;  ///< of the last submit: the thread's while that is under way
   std::vector<Outcome> outcomes_;
   std::future<std::vector<Outcome>> running_;
   ThreadPool thread_{1};

@@ -19,8 +19,7 @@ namespace terramill::checkpoint {
 /// Prefix of the model's own tensors in a checkpoint: "model.<official name>".
 inline constexpr const char* kModelPrefix = "model.";
 
-/// What this rank writes of a checkpoint: host copies of its share, taken at once, so that training may go on
-/// while it is written.
+/// What this rank writes of a checkpoint: its share, on the host.
 class Snapshot {
  public:
   struct Global {
@@ -34,14 +33,18 @@ class Snapshot {
     std::string stored_as;  ///< in this rank's file
   };
 
-  /// Copies the share of `rank` of `ranks`. Every rank gives the same names, unique, in the same order; the
-  /// bytes of tensors of one set of holders, in order, are cut into as many runs of about equal length as
-  /// there are holders, at whole elements. `meta` is stored as given (rank 0's counts): epoch, position,
-  /// seed, config, corpus hash, layout, replaced tiles. The memory of `spare`, an earlier snapshot, is used
-  /// again where it fits: pages need not be faulted in, nor pinned for a GPU, anew. Not collective.
+  /// Copies the share of `rank` of `ranks`, so that training may go on while it is written. Every rank gives
+  /// the same names, unique, in the same order; the bytes of tensors of one set of holders, in order, are cut
+  /// into as many runs of about equal length as there are holders, at whole elements. `meta` is stored as
+  /// given (rank 0's counts): epoch, position, seed, config, corpus hash, layout, replaced tiles. The memory
+  /// of `spare`, an earlier snapshot, is used again where it fits: pages need not be faulted in, nor pinned
+  /// for a GPU, anew. Not collective.
   Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta,
            std::optional<Snapshot> spare = std::nullopt);
-  /// Of tensors that are equal on every rank.
+  /// The same share, copied only where it is not on the host: the tensors must not change while this lives.
+  static Snapshot view_of(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors,
+                          Json meta);
+  /// A copy, of tensors that are equal on every rank.
   Snapshot(int rank, int ranks, std::int64_t step, const std::vector<NamedTensor>& tensors, Json meta);
 
   std::int64_t step() const noexcept { return step_; }
@@ -53,6 +56,11 @@ class Snapshot {
   const std::vector<Part>& parts() const noexcept { return parts_; }
 
  private:
+  /// Gives what is stored of the values of part `number`.
+  using Hold = std::function<at::Tensor(const at::Tensor& values, std::size_t number)>;
+  Snapshot(int rank, int ranks, std::int64_t step, const std::vector<StateTensor>& tensors, Json meta,
+           const Hold& hold);
+
   int rank_, ranks_;
   std::int64_t step_;
   Json meta_;
@@ -74,8 +82,9 @@ std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem:
 std::filesystem::path save(const mpi::Communicator& comm, const std::filesystem::path& run, std::int64_t step,
                            const std::vector<NamedTensor>& tensors, const Json& meta);
 
-/// Complete checkpoints of a run, oldest first: those that have an index.json. Nothing is verified. IoError
-/// when the folder is there but cannot be read, so that no run takes itself for a new one.
+/// The checkpoints of a run, oldest first. Nothing is verified: a checkpoint has an index.json before it gets
+/// its name, so one without it is here, too, as a damaged one. IoError when the folder is there but cannot be
+/// read, so that no run takes itself for a new one.
 std::vector<std::filesystem::path> list(const std::filesystem::path& run);
 
 /// The step that a checkpoint's directory is named after, also one that waits to be replaced; -1 for another
@@ -84,7 +93,7 @@ std::int64_t step_named_by(const std::filesystem::path& checkpoint);
 
 /// Runs `job` on every rank. Returns what the first rank that met damage says of it, on every rank, and ""
 /// where none did. Damage is IntegrityError, FormatError, and IoError of what is missing or cannot be read
-/// (ENOENT, EIO): what an older checkpoint helps against. Any other exception is thrown on all ranks, as by
+/// (tells_damage): what an older checkpoint helps against. Any other exception is thrown on all ranks, as by
 /// mpi::all_or_none; `job` may use that itself. Collective.
 std::string damage_in(const mpi::Communicator& comm, const std::function<void()>& job);
 
@@ -107,9 +116,9 @@ struct KeepPolicy {
 /// Those of `steps`, ascending, that the policy does not keep. UsageError for a policy that keeps none.
 std::vector<std::int64_t> superfluous(const std::vector<std::int64_t>& steps, const KeepPolicy& policy);
 
-/// Removes the complete checkpoints up to step `newest` that the policy does not keep, and what kills left;
-/// returns the removed. Later ones are damaged, or of a course that the run has left: they do not count,
-/// since the last good ones would go for their sake. By rank 0 of the run alone.
+/// Removes the checkpoints up to step `newest` that the policy does not keep, and what kills left; returns
+/// the removed. Later ones are damaged, or of a course that the run has left: they do not count, since the
+/// last good ones would go for their sake; nor does one without an index. By rank 0 of the run alone.
 std::vector<std::filesystem::path> prune(const std::filesystem::path& run, const KeepPolicy& policy,
                                          std::int64_t newest);
 

@@ -47,7 +47,7 @@ class LocalTier {
 
   /// Makes of one that was found an ordinary checkpoint of the run folder and returns its path: every file is
   /// checked, and what a lost node had, or is damaged, is rebuilt from the parity. Collective. IntegrityError
-  /// saying what is lost where it cannot be; IoError on a rank that cannot write.
+  /// saying what is lost where it cannot be; Error where the run folder takes no copy.
   std::filesystem::path promote(const mpi::Communicator& comm, const Found& found,
                                 const std::filesystem::path& run) const;
 

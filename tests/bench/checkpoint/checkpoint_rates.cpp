@@ -1,8 +1,8 @@
 // What checkpoints cost: an invented state, of which every rank holds a part as with ZeRO-1, saved at once
 // and behind the training, read again, and kept on the nodes' disks with a parity or a copy at a partner.
-// Each rate stands beside the disk's or the memory's, measured in turn with it by plain writing, reading or
+// Each rate stands beside the disk's or the memory's, measured right before it by plain writing, reading or
 // copying of as many bytes, so that a noisy machine hits both alike. Each rank plays a node. Prints medians
-// over the rounds of the slowest rank's seconds, and at the end one JSON object.
+// over the rounds: of the slowest rank's seconds, and of each round's ratios; at the end one JSON object.
 //
 //     mpirun -n 4 build/release/bin/bench_checkpoint [--bytes 2GiB] [--folder DIR] [--rounds 3]
 
@@ -67,8 +67,8 @@ class Bench {
   }
 
   void round() {
-    plain_write();
     plain_copy();
+    plain_write();
     save_at_once();
     save_behind();
     plain_read();
@@ -81,15 +81,34 @@ class Bench {
   terramill::Json results() {
     terramill::Json all = {{"bytes", static_cast<std::int64_t>(share_) * world_.size()},
                            {"ranks", world_.size()}};
-    for (auto& [name, values] : seconds_) {
-      std::ranges::sort(values);
-      all["seconds"][name] = values[values.size() / 2];
+    for (const auto& [name, values] : seconds_) all["seconds"][name] = median(values);
+    const auto ratio = [&](const char* name, const char* part, const char* whole) {
+      std::vector<double> ratios;
+      for (std::size_t i = 0; i < seconds_[part].size(); ++i)
+        ratios.push_back(seconds_[part][i] / seconds_[whole][i]);
+      all["ratios"][name] = median(ratios);
+    };
+    ratio("stall, behind over at once", "save behind: stall", "save at once");
+    ratio("stall over the memory's copy", "save behind: stall", "memory: copy");
+    ratio("save over the disk's rate", "disk: write", "save at once");
+    ratio("restore over the disk's rate", "disk: read", "restore");
+    std::vector<double> parity;
+    for (std::size_t i = 0; i < seconds_["local with parity"].size(); ++i) {
+      const double plain = seconds_["local without parity"][i];
+      parity.push_back((seconds_["local with parity"][i] - plain) /
+                       (seconds_["local with a partner's copy"][i] - plain));
     }
+    all["ratios"]["parity's time over a copy's"] = median(parity);
     all["extra_bytes"] = extra_bytes_;
     return all;
   }
 
  private:
+  static double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+  }
+
   /// Seconds of the slowest rank.
   void time(const std::string& name, const std::function<void()>& job) {
     world_.barrier();
@@ -145,7 +164,7 @@ class Bench {
       wait();
     }
     time("save at once", [&] {
-      submit(1);
+      writer_->write(1, tensors_, {}, {checkpoint::AsyncWriter::Tier::kShared});
       wait();
     });
   }
@@ -257,19 +276,12 @@ class Bench {
 };
 
 void print(const terramill::Json& results) {
-  const auto& seconds = results["seconds"];
-  const auto of = [&](const char* name) { return seconds[name].get<double>(); };
   const double bytes = results["bytes"].get<double>();
-  for (const auto& [name, value] : seconds.items())
+  for (const auto& [name, value] : results["seconds"].items())
     std::printf("%-28s %8.3f s  %8.0f MB/s\n", name.c_str(), value.get<double>(),
                 bytes / value.get<double>() / 1e6);
-  std::printf("stall, behind over at once   %8.3f\n", of("save behind: stall") / of("save at once"));
-  std::printf("stall over the memory's copy %8.3f\n", of("save behind: stall") / of("memory: copy"));
-  std::printf("save over the disk's rate    %8.3f\n", of("disk: write") / of("save at once"));
-  std::printf("restore over the disk's rate %8.3f\n", of("disk: read") / of("restore"));
-  const double plain = of("local without parity");
-  std::printf("parity's time over a copy's  %8.3f\n",
-              (of("local with parity") - plain) / (of("local with a partner's copy") - plain));
+  for (const auto& [name, value] : results["ratios"].items())
+    std::printf("%-28s %8.3f\n", name.c_str(), value.get<double>());
   std::printf("%s\n", terramill::dump_json(results).c_str());
 }
 

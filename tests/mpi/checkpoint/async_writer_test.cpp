@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -17,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using terramill::testing::invented_state;
+using terramill::testing::NoSpaceForStepTwo;
 using terramill::testing::SharedScratch;
 using Tier = AsyncWriter::Tier;
 
@@ -61,15 +61,36 @@ TEST_F(AsyncWriting, SavesTheBytesThatSavingAtOnceSaves) {
   EXPECT_EQ(files, world.size() + 1);
 }
 
+TEST_F(AsyncWriting, AWaitedForWriteLeavesTheMemoryOfOthersAlone) {
+  AsyncWriter writer(world, writes_to(scratch.path()));
+  submit(writer, 1);
+  const std::vector<NamedTensor> tensors = invented_state(2);
+  writer.write(2, held_by_all(world, tensors), {{"step", 2}}, {Tier::kShared});
+  EXPECT_EQ(writer.wait().size(), 2U) << "both are told";
+  submit(writer, 3);  // into the first one's memory, not into the tensors
+  writer.wait();
+  const std::vector<NamedTensor> expected = invented_state(2);
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    EXPECT_TRUE(torch::equal(tensors[i].second, expected[i].second)) << tensors[i].first;
+  const fs::path now = save(world, scratch.path() / "now", 2, expected, {{"step", 2}});
+  for (const auto& entry : fs::directory_iterator(now)) {
+    EXPECT_TRUE(read_bytes(entry.path()) ==
+                read_bytes(scratch.path() / "checkpoints" / now.filename() / entry.path().filename()))
+        << entry.path();
+  }
+}
+
 TEST_F(AsyncWriting, AFailedWriteLeavesTheCheckpointBeforeAndTheNextSucceeds) {
   AsyncWriter writer(world, writes_to(scratch.path()));
-  const fs::path folder = scratch.path() / "checkpoints", obstacle = folder / ".step-00000002.tmp";
+  const fs::path folder = scratch.path() / "checkpoints";
   submit(writer, 1);
   EXPECT_EQ(writer.wait().size(), 1U);
-  if (world.rank() == 0) std::ofstream(obstacle) << "a file where a directory must come";
-  world.barrier();
-  submit(writer, 2);
-  const auto outcomes = writer.wait();
+  std::vector<AsyncWriter::Outcome> outcomes;
+  {
+    const NoSpaceForStepTwo fault;
+    submit(writer, 2);
+    outcomes = writer.wait();
+  }
   ASSERT_EQ(outcomes.size(), 1U);
   EXPECT_EQ(outcomes[0].step, 2);
   EXPECT_THROW(std::rethrow_exception(outcomes[0].fault), Error);

@@ -5,7 +5,9 @@
 #include <terramill/core/file.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -66,33 +68,47 @@ TEST_F(Damage, IsNamedByFileAndTensor) {
 }
 
 TEST_F(Damage, MakesTheCheckpointBeforeCount) {
-  const auto expect_first = [&](const char* damage) {
+  const fs::path copy = scratch.path() / "copy", file = second / "rank-00000.safetensors",
+                 index = second / "index.json";
+  const bool root = world.rank() == 0;
+  if (root) fs::copy(second, copy, fs::copy_options::recursive);
+  /// Each sort of damage by itself.
+  const auto expect_first_after = [&](const char* damage, const std::function<void()>& act) {
+    if (root) act();
     world.barrier();
     EXPECT_EQ(find_latest(world, scratch.path()), first) << damage;
     world.barrier();
+    if (!root) return;
+    fs::remove_all(second);
+    fs::copy(copy, second, fs::copy_options::recursive);
   };
-  const bool root = world.rank() == 0;
-  const fs::path file = second / "rank-00000.safetensors", index = second / "index.json";
-  const auto size = fs::file_size(file);
+  expect_first_after("a flipped byte", [&] { flip_byte(file, fs::file_size(file) - 1); });
+  expect_first_after("a truncated file", [&] { fs::resize_file(file, fs::file_size(file) - 1); });
+  expect_first_after("an empty file", [&] { fs::resize_file(file, 0); });
+  expect_first_after("a missing file", [&] { fs::remove(file); });
+  expect_first_after("a folder in place of a file", [&] {
+    fs::remove(file);
+    fs::create_directory(file);
+  });
+  expect_first_after("a truncated index", [&] { fs::resize_file(index, fs::file_size(index) / 2); });
+  expect_first_after("an empty index", [&] { fs::resize_file(index, 0); });
+  expect_first_after("no index", [&] { fs::remove(index); });
+  expect_first_after("an empty folder", [&] {
+    fs::remove_all(second);
+    fs::create_directory(second);
+  });
   world.barrier();
-  if (root) flip_byte(file, size - 1);
-  expect_first("a flipped byte");
-  if (root) {
-    flip_byte(file, size - 1);
-    fs::resize_file(file, size - 1);
+  EXPECT_EQ(find_latest(world, scratch.path()), second) << "whole again";
+}
+
+TEST_F(Damage, OfEveryCheckpointIsToldEvenWithoutAnIndex) {
+  if (world.rank() == 0) {
+    flip_byte(first / "index.json", 40);
+    fs::remove(second / "index.json");
   }
-  expect_first("a truncated file");
-  if (root) fs::remove(file);
-  expect_first("a missing file");
-  if (root) fs::resize_file(index, fs::file_size(index) / 2);
-  expect_first("a truncated index");
-  if (root) fs::resize_file(index, 0);
-  expect_first("an empty index");
-  if (root) fs::remove(index);
-  expect_first("no index");
-  if (root) flip_byte(first / "index.json", 40);
   world.barrier();
   EXPECT_EQ(find_latest(world, scratch.path()), std::nullopt) << "none is whole";
+  EXPECT_EQ(list(scratch.path()), (std::vector{first, second})) << "but the run is not a new one";
 }
 
 TEST_F(Damage, AskedForByNameIsAnError) {

@@ -3,9 +3,11 @@
 #include "support/shared_scratch.hpp"
 
 #include <terramill/core/error.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/mpi/communicator.hpp>
 #include <terramill/parallel/gradient_buffer.hpp>
 
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -35,6 +37,23 @@ inline std::vector<parallel::NamedTensor> invented_state(std::int64_t seed) {
           {"flags", numbers({17}).gt(0)},
           {"turned", numbers({5, 6}).t()}};
 }
+
+/// While it lives the last rank's disk has no space for the files of step 2.
+class NoSpaceForStepTwo {
+ public:
+  NoSpaceForStepTwo() {
+    fault_points::set_hooks(
+        [](fault_points::FileEvent, const std::filesystem::path& file) {
+          const bool strikes = process_rank() == process_count() - 1 &&
+                               file.string().find("step-00000002") != std::string::npos;
+          return strikes ? ENOSPC : 0;
+        },
+        nullptr);
+  }
+  ~NoSpaceForStepTwo() { fault_points::set_hooks(nullptr, nullptr); }
+  NoSpaceForStepTwo(const NoSpaceForStepTwo&) = delete;
+  NoSpaceForStepTwo& operator=(const NoSpaceForStepTwo&) = delete;
+};
 
 inline void flip_byte(const std::filesystem::path& path, std::uint64_t position) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
