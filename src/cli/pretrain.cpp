@@ -9,10 +9,7 @@ namespace terramill::cli {
 
 int pretrain(const Context& context, const std::vector<std::string>& arguments) {
   train::PretrainConfig config = train::defaults_of(train::family_of(arguments));
-  OptionTable table(
-      "terramill pretrain --config F.ini --corpus CORPUS --output RUN [--resume | --init-from W]",
-      "Pretrains MP-MAE or TerraFM on a corpus, on any number of ranks.");
-  train::add_options(table, config);
+  OptionTable table = train::pretrain_options(config);
   if (!table.parse(arguments, context.out)) return static_cast<int>(ExitCode::kDone);
   context.faults.arm(config.fault, "pretrain", std::filesystem::path(config.output) / "faults", true);
   const ExitCode code = train::pretrain(context.world, config, table);

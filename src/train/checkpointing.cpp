@@ -1,13 +1,12 @@
 #include "checkpointing.hpp"
 
 #include <terramill/core/error.hpp>
-#include <terramill/core/hash.hpp>
+#include <terramill/core/file.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/options.hpp>
 
 #include <chrono>
 #include <cstdlib>
-#include <random>
 #include <set>
 #include <utility>
 
@@ -28,11 +27,21 @@ std::string text_of(const std::exception_ptr& fault) {
 
 const char* name_of(Tier tier) { return tier == Tier::kShared ? "checkpoint" : "node-local checkpoint"; }
 
+/// What a run goes on from must have its lines: those of earlier steps would be missing for good.
+void sync_metrics(const std::filesystem::path& run) {
+  try {
+    FileDescriptor::open_read(run / "metrics.jsonl").sync();
+  } catch (const IoError& error) {
+    log::warn("a loss of power could take lines of the metrics: {}", error.what());
+  }
+}
+
 /// Writes to the run folder, and has rank 0 remove what need not be kept.
 checkpoint::AsyncWriter::Sink shared_sink(const PretrainConfig& config) {
   const std::filesystem::path run = config.output;
   const checkpoint::KeepPolicy keep{config.checkpoint.keep, config.checkpoint.keep_every};
   return [run, keep](const mpi::Communicator& comm, const checkpoint::Snapshot& snapshot) {
+    if (comm.rank() == 0) sync_metrics(run);
     checkpoint::write(comm, run, snapshot);
     if (comm.rank() != 0) return;
     try {
@@ -43,41 +52,54 @@ checkpoint::AsyncWriter::Sink shared_sink(const PretrainConfig& config) {
   };
 }
 
-/// A resumed run's identity; a new one for a new run, and for a copy of a run's folder. Collective.
-std::string identity_of(const mpi::Communicator& world, const PretrainConfig& config) {
-  std::string identity;
-  mpi::all_or_none(world, [&] {
-    if (world.rank() != 0) return;
-    const std::filesystem::path about = std::filesystem::path(config.output) / "run.json";
-    if (config.resume && std::filesystem::exists(about)) {
-      const Json known = read_json(about);
-      const std::string here = std::filesystem::canonical(config.output).string();
-      if (known.value("folder", here) == here) identity = known.value("identity", "");
-    }
-    std::random_device source;
-    if (identity.empty()) identity = to_hex(std::uint64_t{source()} << 32 | source());
-  });
-  return world.broadcast(identity);
+std::string variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? "" : value;
 }
 
 /// The node's name. Tests have ranks of one machine play nodes: the r-th name of $TERRAMILL_NODE_NAMES,
 /// separated by commas, is that of rank r.
 std::string node_name(int rank) {
-  const char* names = std::getenv("TERRAMILL_NODE_NAMES");
-  if (names == nullptr || *names == '\0') return process_host();
+  const std::string names = variable("TERRAMILL_NODE_NAMES");
+  if (names.empty()) return process_host();
   const std::vector<std::string> all = split_list(names);
   return all[static_cast<std::size_t>(rank) % all.size()];
+}
+
+/// "$NAME/rest" by the variable of this node: a job's scratch has a path that nobody knows before it starts.
+std::filesystem::path local_folder(const std::string& option) {
+  if (!option.starts_with('$')) return option;
+  const std::size_t end = std::min(option.find('/'), option.size());
+  const std::string value = variable(option.substr(1, end - 1));
+  if (value.empty()) {
+    throw UsageError("the variable " + option.substr(0, end) + " is not set on this node",
+                     {"find the folder of node-local checkpoints", "checkpoint.local " + option,
+                      "name a folder that each node has, or set the variable there"});
+  }
+  return value + option.substr(end);
+}
+
+/// The option, or what the node says of itself: $TERRAMILL_FAILURE_GROUP, or the switches that Slurm knows to
+/// be above it ($SLURM_TOPOLOGY_ADDR is "switch.….node").
+std::string failure_group(const std::string& option) {
+  if (!option.empty()) return option;
+  if (std::string group = variable("TERRAMILL_FAILURE_GROUP"); !group.empty()) return group;
+  const std::string place = variable("SLURM_TOPOLOGY_ADDR");
+  const std::size_t node = place.rfind('.');
+  return node == std::string::npos ? "" : place.substr(0, node);
 }
 
 std::optional<checkpoint::LocalTier> local_tier(const mpi::Communicator& world, const PretrainConfig& config,
                                                 const std::string& identity) {
   const CheckpointOptions& o = config.checkpoint;
   if (o.local.empty()) return std::nullopt;
-  checkpoint::LocalTier tier(world,
-                             {o.local, identity, {node_name(world.rank()), o.failure_group}, o.parity_set});
+  std::filesystem::path folder;
+  mpi::all_or_none(world, [&] { folder = local_folder(o.local); });
+  checkpoint::LocalTier tier(
+      world, {folder, identity, {node_name(world.rank()), failure_group(o.failure_group)}, o.parity_set});
   const std::size_t alone = tier.unprotected().size();
   log::info("node-local checkpoints in {} every {} steps; {} of {} ranks have a parity on other nodes",
-            o.local, o.local_every, static_cast<std::size_t>(world.size()) - alone, world.size());
+            folder.string(), o.local_every, static_cast<std::size_t>(world.size()) - alone, world.size());
   return tier;
 }
 
@@ -90,12 +112,11 @@ checkpoint::AsyncWriter::Sink local_sink(const std::optional<checkpoint::LocalTi
 
 }  // namespace
 
-Checkpointing::Checkpointing(const PretrainConfig& config, Session& session)
+Checkpointing::Checkpointing(const PretrainConfig& config, Session& session, const std::string& identity)
     : config_(config),
       session_(session),
       world_(session.mesh().world()),
-      identity_(identity_of(world_, config)),
-      local_(local_tier(world_, config, identity_)),
+      local_(local_tier(world_, config, identity)),
       interval_(config.checkpoint.mtbf * kSecondsPerHour),
       writer_(world_, shared_sink(config), local_sink(local_)) {}
 
@@ -195,7 +216,7 @@ void Checkpointing::after(const StepVote& vote) {
   std::vector<Tier> tiers;
   if (saves_locally(vote)) tiers.push_back(Tier::kLocal);
   if (vote[StepVote::Field::kSave] != 0) tiers.push_back(Tier::kShared);
-  if (!tiers.empty()) save(std::move(tiers));
+  if (!tiers.empty()) save(std::move(tiers), config_.checkpoint.async);
 }
 
 RunState Checkpointing::gathered_state() const {
@@ -214,15 +235,22 @@ RunState Checkpointing::gathered_state() const {
   return state;
 }
 
-std::exception_ptr Checkpointing::save(std::vector<Tier> tiers) {
+std::exception_ptr Checkpointing::save(std::vector<Tier> tiers, bool behind) {
   const auto start = std::chrono::steady_clock::now();
   note(writer_.wait());
   const RunState state = gathered_state();
   writing_shared_ = tiers.back() == Tier::kShared;
   if (writing_shared_) asked_step_ = state.step;
   if (tiers.front() == Tier::kLocal) wants_local_ = false;
-  writer_.submit(state.step, session_.state_tensors(), state.to_json(session_.mesh()), std::move(tiers));
-  const std::vector<Outcome> outcomes = config_.checkpoint.async ? std::vector<Outcome>() : writer_.wait();
+  const std::vector<checkpoint::StateTensor> tensors = session_.state_tensors();
+  const Json meta = state.to_json(session_.mesh());
+  std::vector<Outcome> outcomes;
+  if (behind) {
+    writer_.submit(state.step, tensors, meta, std::move(tiers));
+  } else {
+    writer_.write(state.step, tensors, meta, std::move(tiers));
+    outcomes = writer_.wait();
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   stall_ += seconds;
   if (writing_shared_) interval_.stalled(seconds);
@@ -266,11 +294,7 @@ void Checkpointing::drain() { note(writer_.wait()); }
 void Checkpointing::finish() {
   drain();
   if (world_.min(saved_step_) == session_.state().step) return;
-  std::exception_ptr fault = save({Tier::kShared});
-  const auto start = std::chrono::steady_clock::now();
-  if (!fault) fault = note(writer_.wait());
-  stall_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (fault) std::rethrow_exception(fault);
+  if (const std::exception_ptr fault = save({Tier::kShared}, /*behind=*/false)) std::rethrow_exception(fault);
 }
 
 double Checkpointing::take_stall() noexcept { return std::exchange(stall_, 0); }

@@ -22,12 +22,9 @@ namespace terramill::train {
 /// When a run saves its state, and where it goes on from. All but `want` and the accessors is collective.
 class Checkpointing {
  public:
-  /// Both arguments must outlive this.
-  Checkpointing(const PretrainConfig& config, Session& session);
-
-  /// Identifies the run among those that use the same folder of node-local checkpoints: drawn at its first
-  /// start, kept in run.json.
-  const std::string& identity() const noexcept { return identity_; }
+  /// `identity` tells the run from others that use the same folder of node-local checkpoints. The other
+  /// arguments must outlive this.
+  Checkpointing(const PretrainConfig& config, Session& session, const std::string& identity);
 
   /// Waits for the write under way, then reads the newest checkpoint whose every byte agrees with its hash
   /// into the session; a damaged one is named in a warning and the one before is taken. One of the nodes'
@@ -60,7 +57,8 @@ class Checkpointing {
   bool restore_from(const std::filesystem::path& path);
   bool restore_from(const checkpoint::LocalTier::Found& found);
   static bool saves_locally(const StepVote& vote);
-  std::exception_ptr save(std::vector<checkpoint::AsyncWriter::Tier> tiers);
+  /// `behind`: training goes on meanwhile. Returns the last fault of what is known to have ended.
+  std::exception_ptr save(std::vector<checkpoint::AsyncWriter::Tier> tiers, bool behind);
   /// Logs what became of writes; returns the last fault.
   std::exception_ptr note(const std::vector<Outcome>& outcomes);
   RunState gathered_state() const;
@@ -68,7 +66,6 @@ class Checkpointing {
   const PretrainConfig& config_;
   Session& session_;
   const mpi::Communicator& world_;
-  std::string identity_;
   std::optional<checkpoint::LocalTier> local_;
   checkpoint::AutoInterval interval_;
   bool wants_local_ = false, writing_shared_ = false;

@@ -3,41 +3,88 @@
 #include <terramill/core/log.hpp>
 #include <terramill/train/metrics.hpp>
 
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
 #include <unistd.h>
 
 namespace terramill::train {
 
 namespace {
 
-FileDescriptor open_lines(const std::filesystem::path& path, std::int64_t first_step) {
-  std::filesystem::create_directories(path.parent_path());
+std::filesystem::path file_in(const std::filesystem::path& run) { return run / "metrics.jsonl"; }
+
+/// The whole lines for which `keeps(line)` holds. One that is no JSON is dropped with a warning.
+template <typename F>
+std::string lines_of(const std::string& text, const std::string& origin, F keeps) {
   std::string kept;
-  if (std::filesystem::exists(path)) {
-    const std::string text = read_text(path);
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = text.find('\n', begin);
-      if (end == std::string::npos) break;  // torn by a kill
-      const std::string line = text.substr(begin, end - begin);
-      begin = end + 1;
-      if (json_get<std::int64_t>(parse_json(line, path.string()), "step", path.string()) < first_step) {
-        kept += line + '\n';
-      }
+  std::size_t damaged = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    if (end == std::string::npos) break;  // torn by a kill
+    const std::string line = text.substr(begin, end - begin);
+    begin = end + 1;
+    try {
+      if (keeps(parse_json(line, origin))) kept += line + '\n';
+    } catch (const FormatError&) {
+      ++damaged;
     }
   }
+  if (damaged > 0) log::warn("{} lines of {} are damaged and were dropped", damaged, origin);
+  return kept;
+}
+
+FileDescriptor open_lines(const std::filesystem::path& run, std::int64_t first_step, bool evaluates_again) {
+  const std::filesystem::path path = file_in(run);
+  const std::string origin = path.string();
+  std::string kept;
+  std::error_code fault;
+  if (std::filesystem::exists(path, fault)) {
+    kept = lines_of(read_text(path), origin, [&](const Json& line) {
+      const auto step = json_get<std::int64_t>(line, "step", origin);
+      const auto kind = line.value("kind", "");
+      const bool again = evaluates_again && step == first_step - 1 && (kind == "validation" || kind == "knn");
+      return step < first_step && !again;
+    });
+  }
+  if (!fault) std::filesystem::create_directories(run, fault);
+  if (fault) throw IoError("cannot look at the metrics", fault.value(), {"open the metrics", origin, ""});
   write_file_durably(path, kept);
   return FileDescriptor::append(path);
 }
 
 }  // namespace
 
-MetricsWriter::MetricsWriter(const std::filesystem::path& run, std::int64_t first_step)
-    : file_(open_lines(run / "metrics.jsonl", first_step)),
+MetricsWriter::MetricsWriter(const std::filesystem::path& run, std::int64_t first_step, bool evaluates_again)
+    : run_(run),
+      file_(open_lines(run, first_step, evaluates_again)),
       written_(file_.size()),
       events_(run / "events", first_step) {}
 
+void MetricsWriter::go_back_to(std::int64_t first_step) {
+  const std::string origin = "lines that wait to be written";
+  waiting_ = lines_of(waiting_, origin, [&](const Json& line) {
+    return json_get<std::int64_t>(line, "step", origin) < first_step;
+  });
+  gone_back_to_ = std::min(first_step, gone_back_to_.value_or(first_step));
+  flush();
+}
+
 void MetricsWriter::append(const std::string& line) {
   waiting_ += line;
+  flush();
+}
+
+void MetricsWriter::flush() {
   try {
+    if (gone_back_to_) {
+      FileDescriptor cut = open_lines(run_, *gone_back_to_, false);
+      events_ = EventWriter(run_ / "events", *gone_back_to_);
+      file_ = std::move(cut);
+      written_ = file_.size();
+      gone_back_to_.reset();
+    }
     file_.write(std::as_bytes(std::span(waiting_)));
     written_ += waiting_.size();
     waiting_.clear();

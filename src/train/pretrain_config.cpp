@@ -68,8 +68,7 @@ PretrainConfig defaults_of(const std::string& family) {
 
 std::string family_of(const std::vector<std::string>& arguments) {
   PretrainConfig config;
-  OptionTable table("", "");
-  add_options(table, config);
+  OptionTable table = pretrain_options(config);
   std::ostringstream nowhere;
   table.parse(arguments, nowhere);
   return config.model.family;
@@ -78,8 +77,7 @@ std::string family_of(const std::vector<std::string>& arguments) {
 PretrainConfig recorded_config(const std::filesystem::path& run) {
   const std::vector<std::string> arguments{"--config", (run / "config.ini").string()};
   PretrainConfig config = defaults_of(family_of(arguments));
-  OptionTable table("", "");
-  add_options(table, config);
+  OptionTable table = pretrain_options(config);
   std::ostringstream nowhere;
   table.parse(arguments, nowhere);
   config.output = run;

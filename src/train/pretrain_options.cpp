@@ -220,7 +220,10 @@ void add_checkpoint_options(OptionTable& table, CheckpointOptions& o) {
 
 }  // namespace
 
-void add_options(OptionTable& table, PretrainConfig& config) {
+OptionTable pretrain_options(PretrainConfig& config) {
+  OptionTable table(
+      "terramill pretrain --config F.ini --corpus CORPUS --output RUN [--resume | --init-from W]",
+      "Pretrains MP-MAE or TerraFM on a corpus, on any number of ranks.");
   table.add("corpus", &config.corpus, "corpus folder, as `corpus build` left it", "path");
   table.add("output", &config.output, "run folder: configuration, metrics, checkpoints", "path");
   table.add("resume", &config.resume, "go on from the run's newest checkpoint; start where there is none");
@@ -231,6 +234,7 @@ void add_options(OptionTable& table, PretrainConfig& config) {
   add_fault_options(table, config.fault);
   table.require("corpus");
   table.require("output");
+  return table;
 }
 
 void add_recipe_options(OptionTable& table, PretrainConfig& config) {

@@ -1,5 +1,6 @@
 #include "checkpointing.hpp"
 #include "online_knn.hpp"
+#include "run_folder.hpp"
 #include "run_trace.hpp"
 #include "sampling_record.hpp"
 #include "session.hpp"
@@ -31,25 +32,6 @@ namespace terramill::train {
 
 namespace {
 
-/// Rank 0 prepares the run folder and holds its lock; all ranks refuse together.
-std::optional<DirectoryLock> claim_run(const mpi::Communicator& world, const PretrainConfig& config) {
-  std::optional<DirectoryLock> lock;
-  mpi::on_root(world, [&] {
-    std::error_code error;
-    std::filesystem::create_directories(config.output, error);
-    if (error) {
-      throw IoError("cannot make the run folder", error.value(),
-                    {"start a run", config.output, "choose another --output or make it writable"});
-    }
-    lock.emplace(config.output, "pretrain");
-    if (!config.resume && !checkpoint::list(config.output).empty()) {
-      throw UsageError("the run folder already holds checkpoints",
-                       {"start a run", config.output, "add --resume to go on, or choose another --output"});
-    }
-  });
-  return lock;
-}
-
 /// This replica's micro-batches over the mean of all replicas.
 double share_of(const Session& session) {
   const int all = session.shape().micro_batches;
@@ -65,6 +47,13 @@ std::string progress_note(double loss, double images_per_second, double flops_pe
   if (!std::isfinite(mfu)) return note;
   length = std::snprintf(text, sizeof text, ", MFU %.1f %%", 100 * mfu);
   return note.append(text, static_cast<std::size_t>(length));
+}
+
+/// A file's hash, read by rank 0. Collective.
+std::string content_of(const mpi::Communicator& world, const std::string& file) {
+  std::string hash;
+  mpi::on_root(world, [&] { hash = to_hex(xxh3_file(file)); });
+  return world.broadcast(hash);
 }
 
 /// What rank 0 alone does for those who look on: training goes on without it.
@@ -86,8 +75,6 @@ class Run {
  private:
   bool restore();
   void start_or_resume();
-  bool finished_before() const;
-  void note_end() const;
   void describe() const;
   bool step();
   void skip(const std::string& reason);
@@ -103,7 +90,7 @@ class Run {
   const mpi::Communicator& world_;
   const PretrainConfig& config_;
   const OptionTable& table_;
-  std::optional<DirectoryLock> lock_;
+  RunFolder folder_;
   Session session_;
   RunState& state_;
   Checkpointing checkpointing_;
@@ -124,10 +111,10 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
     : world_(world),
       config_(config),
       table_(table),
-      lock_(claim_run(world, config)),
+      folder_(world, config),
       session_(world, config),
       state_(session_.state()),
-      checkpointing_(config, session_),
+      checkpointing_(config, session_, folder_.identity()),
       validation_(session_.mesh(), config, session_.task()),
       peak_(total_peak(session_, config)),
       trace_(world, config),
@@ -135,6 +122,9 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
       incidents_(fault::parse_steps(config.fault.skip_batches), config.fault.max_skips) {
   if (config.train.knn_every > 0) knn_.emplace(session_.mesh(), config, session_.task());
   state_.hyper_parameters = hyper_parameters(table);
+  for (auto& [name, value] : state_.hyper_parameters) {  // it counts what is in the plan, not where that lies
+    if (name == "plan" && !value.empty()) value = content_of(world, value);
+  }
   if (const std::uint64_t region = sampling::region_hash(config.sampling); region != 0) {
     state_.hyper_parameters.emplace_back("sampling.region's content", to_hex(region));
   }
@@ -158,24 +148,6 @@ void Run::start_or_resume() {
   }
 }
 
-/// Whether this run, to the same number of steps, came to its end before: what it then wrote stands.
-bool Run::finished_before() const {
-  bool finished = false;
-  mpi::all_or_none(world_, [&] {
-    if (world_.rank() != 0 || !config_.resume || state_.step < session_.total_steps()) return;
-    const std::filesystem::path about = std::filesystem::path(config_.output) / "run.json";
-    finished = std::filesystem::exists(about) && read_json(about).value("finished", false);
-  });
-  return !world_.broadcast(finished ? "finished" : "").empty();
-}
-
-void Run::note_end() const {
-  const std::filesystem::path path = std::filesystem::path(config_.output) / "run.json";
-  Json about = read_json(path);
-  about["finished"] = true;
-  write_file_durably(path, dump_json(about, 2) + "\n");
-}
-
 void Run::describe() const {
   write_sampling_record(world_, config_.output, config_.corpus, session_.manifest(),
                         session_.feed().first_plan());
@@ -192,8 +164,6 @@ void Run::describe() const {
   }
   if (validation_.tiles() == 0) log::info("the corpus has no validation tiles: no validation loss");
   if (knn_ && !knn_->possible()) log::info("training or validation tiles have no class: no kNN");
-  const std::filesystem::path run = config_.output;
-  write_file_durably(run / "config.ini", table_.to_ini());
   Json about = session_.task().about();
   about["parameters"] = weights;
   about["steps"] = total_steps;
@@ -204,13 +174,8 @@ void Run::describe() const {
   about["zero"] = session_.gradients().sharded();
   about["bucket_bytes"] = session_.gradients().bucket_bytes();
   about["peak_flops"] = peak_ ? Json(*peak_) : Json(nullptr);
-  about["identity"] = checkpointing_.identity();
-  about["folder"] = std::filesystem::canonical(run).string();
   about["corpus"] = to_hex(session_.manifest().content);
-  write_file_durably(run / "run.json", dump_json(about, 2) + "\n");
-  // What normalised the input belongs to the weights: whoever uses them needs it.
-  write_file_durably(run / "band_stats.json",
-                     read_text(std::filesystem::path(config_.corpus) / "band_stats.json"));
+  folder_.describe(table_.to_ini(), std::move(about), config_.corpus);
 }
 
 double Run::mfu_of(const StepResult& done) const {
@@ -306,9 +271,8 @@ void Run::roll_back(const std::string& kind, std::int64_t fault_step, const std:
   progress_->set(static_cast<std::uint64_t>(state_.step));
   if (world_.rank() != 0) return;
   log::warn("step {}: {}; back to the newest checkpoint, of step {}", fault_step, reason, state_.step);
-  unless_faulty("drop the steps that are made again from metrics.jsonl",
-                [&] { metrics_.emplace(config_.output, state_.step + 1); });
-  if (metrics_) metrics_->note(kind, state_.step, {{"fault_step", fault_step}, {"reason", reason}});
+  metrics_->go_back_to(state_.step + 1);
+  metrics_->note(kind, state_.step, {{"fault_step", fault_step}, {"reason", reason}});
 }
 
 void Run::watch(const StepResult& done) {
@@ -338,14 +302,16 @@ void Run::test_features() {
 
 ExitCode Run::go() {
   start_or_resume();
-  if (finished_before()) {
+  // The same number of steps were made before: what the run then wrote stands.
+  if (config_.resume && state_.step >= session_.total_steps() && folder_.finished()) {
     log::info("{} is finished: all {} steps are made; nothing is left to do", config_.output, state_.step);
     return ExitCode::kDone;
   }
   describe();
   require_memory(world_, session_.mesh().device(), session_.memory(), config_.train.ignore_memory_estimate);
   const std::int64_t total_steps = session_.total_steps();
-  if (world_.rank() == 0) metrics_.emplace(config_.output, state_.step + 1);
+  // A run that was killed after its last checkpoint evaluates it again.
+  if (world_.rank() == 0) metrics_.emplace(config_.output, state_.step + 1, state_.step == total_steps);
   progress_ = std::make_unique<Progress>("pretrain", static_cast<std::uint64_t>(total_steps), "steps");
   progress_->set(static_cast<std::uint64_t>(state_.step));
   const std::int64_t last =
@@ -359,10 +325,14 @@ ExitCode Run::go() {
     using Field = StepVote::Field;
     StepVote vote;
     vote.say(Field::kStop, static_cast<int>(stop_.pending()));
+    vote.say(Field::kReplaced, static_cast<int>(session_.replaced_tiles()));
     checkpointing_.want(step_seconds_, vote);
     vote.agree(world_);
+    if (vote[Field::kReplaced] != 0) session_.check_bad_rate();
+    if (due(config_.train.validate_every) && state_.step < total_steps) validate();
+    if (due(config_.train.knn_every) && state_.step < total_steps) test_features();
     const bool keeps = Checkpointing::saves(vote) || vote[Field::kStop] != 0 || state_.step == last;
-    const FaultOptions& checks = config_.fault;
+    const FaultOptions& checks = config_.fault;  // last of all: what is saved is what was checked
     if ((checks.compare_every > 0 && (keeps || due(checks.compare_every))) ||
         (checks.hash_every > 0 && keeps)) {
       if (const auto found = session_.corruption()) {
@@ -371,8 +341,6 @@ ExitCode Run::go() {
       }
     }
     stop_agreed_ = vote[Field::kStop] != 0;
-    if (due(config_.train.validate_every) && state_.step < total_steps) validate();
-    if (due(config_.train.knn_every) && state_.step < total_steps) test_features();
     checkpointing_.after(vote);
   }
   checkpointing_.finish();
@@ -384,7 +352,7 @@ ExitCode Run::go() {
   }
   validate();
   test_features();
-  if (world_.rank() == 0) unless_faulty("note the end in run.json", [&] { note_end(); });
+  if (world_.rank() == 0) unless_faulty("note the end in run.json", [&] { folder_.note_end(); });
   trace_.finish();
   return ExitCode::kDone;
 }

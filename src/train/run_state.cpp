@@ -89,6 +89,11 @@ void require_same_run(const RunState& saved, const RunState& now, const std::str
                      {"resume", checkpoint,
                       "give --corpus the one it was made with, or start a new run with --init-from"});
   }
+  if (saved.steps_per_epoch != now.steps_per_epoch) {
+    throw UsageError("the checkpoint's epochs have " + std::to_string(saved.steps_per_epoch) +
+                         " steps, not " + std::to_string(now.steps_per_epoch),
+                     {"resume", checkpoint, "give the same plan, or start a new run with --init-from"});
+  }
 }
 
 void restore_tensors(const checkpoint::Reader& checkpoint,

@@ -31,7 +31,8 @@ struct RunState {
   static RunState from_json(const Json& meta, std::int64_t step, const std::string& origin);
 };
 
-/// UsageError naming every hyper-parameter that differs, with both values, or the corpus.
+/// UsageError naming every hyper-parameter that differs, with both values, or another corpus or length of its
+/// epochs.
 void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint);
 
 /// Reads from the checkpoint what of its tensors is held here. IntegrityError where bytes are damaged.

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,8 +21,13 @@ using Scalars = std::vector<std::pair<std::string, double>>;
 class MetricsWriter {
  public:
   /// `first_step`: the first step that will be written. Lines of an earlier session at that step or later are
-  /// dropped, and so is a line torn by a kill: the file then reads as if the run had never been disturbed.
-  MetricsWriter(const std::filesystem::path& run, std::int64_t first_step);
+  /// dropped, so that the file reads as if the run had never been disturbed, and so are lines that are torn
+  /// or damaged, with a warning. `evaluates_again`: validation and kNN of the step before are to be made
+  /// again, too. IoError.
+  MetricsWriter(const std::filesystem::path& run, std::int64_t first_step, bool evaluates_again = false);
+
+  /// The run went back: lines at `first_step` or later are dropped, as soon as the disk allows.
+  void go_back_to(std::int64_t first_step);
 
   /// `kind`: "train", "validation" or "knn"; tags in TensorBoard are kind/name.
   void write(const std::string& kind, std::int64_t step, const Scalars& values);
@@ -32,7 +37,10 @@ class MetricsWriter {
 
  private:
   void append(const std::string& line);
+  void flush();
 
+  std::filesystem::path run_;
+  std::optional<std::int64_t> gone_back_to_;  ///< a cut of the file that is to come
   FileDescriptor file_;
   std::uint64_t written_;  ///< bytes of the file, all of whole lines
   std::string waiting_;    ///< lines that are to come

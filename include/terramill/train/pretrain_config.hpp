@@ -168,8 +168,8 @@ std::string family_of(const std::vector<std::string>& arguments);
 /// The configuration that a run recorded in its folder; `output` is that folder. IoError, UsageError.
 PretrainConfig recorded_config(const std::filesystem::path& run);
 
-/// Declares every option of `pretrain`; their defaults are the present values.
-void add_options(OptionTable& table, PretrainConfig& config);
+/// The command line of `pretrain`; defaults are the present values of `config`, which must outlive it.
+OptionTable pretrain_options(PretrainConfig& config);
 
 /// The options of the configuration's family that determine the result: all but those that say where and how
 /// a run happens. A checkpoint keeps them, and a resume with others is refused.

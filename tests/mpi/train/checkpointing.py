@@ -55,20 +55,14 @@ def saving_behind(runs):
 
 
 def failing_writes(runs):
-    """A file where a directory must come: as a full disk, it fails one write."""
-    folder = runs.scratch / "failing" / "checkpoints"
-    folder.mkdir(parents=True)
-    (folder / ".step-00000006.tmp").touch()
-    errors = runs.start("failing", "--checkpoint.every", "3", "--checkpoint.keep", "9")
+    errors = runs.start("failing", "--checkpoint.every", "3", "--checkpoint.keep", "9", "--inject", "enospc@0:6")
     require("step 6: no checkpoint could be written" in errors, "the warning names the step")
     require(steps_of(runs.scratch / "failing") == [3, 9, 12], "the others are there")
     runs.require_same_end("failing", "after a failed write")
 
-    folder = runs.scratch / "failing-last" / "checkpoints"
-    folder.mkdir(parents=True)
-    (folder / ".step-00000012.tmp").touch()
-    runs.start("failing-last", "--checkpoint.every", "6", code=1)
-    require(steps_of(runs.scratch / "failing-last") == [6], "the one before the last stays")
+    errors = runs.start("failing-last", "--checkpoint.every", "5", "--inject", "enospc@1:12", code=1)
+    require("No space left" in errors, f"the reason is told:\n{errors}")
+    require(steps_of(runs.scratch / "failing-last") == [5, 10], "those before the last stay")
 
 
 def policy_and_commands(runs):
@@ -113,6 +107,63 @@ def damaged_ones_spare_the_good(runs):
     run("checkpoint", "prune", folder, "--keep", "1")
     require("after step 5" in runs.start("fallen", *resume), "the good one is gone on from")
     runs.require_same_end("fallen", "after two damaged checkpoints")
+
+
+def lost_indexes_are_damage(runs):
+    folder = runs.scratch / "unindexed"
+    runs.start("unindexed", "--checkpoint.every", "4", "--train.stop_after", "8", code=85)
+    indexes = sorted(folder.glob("checkpoints/step-*/index.json"))
+    metrics = (folder / "metrics.jsonl").read_bytes()
+    kept = indexes[0].read_bytes()
+    for index in indexes:
+        index.unlink()
+    require("index.json" in run("checkpoint", "verify", folder, code=1), "verify names the lost index")
+    errors = runs.start("unindexed", "--resume", code=1)
+    require("every checkpoint of the run is damaged" in errors, f"the run does not begin anew:\n{errors}")
+    require((folder / "metrics.jsonl").read_bytes() == metrics, "its record stays")
+    require("already holds checkpoints" in runs.start("unindexed", code=2), "nor does another take the folder")
+    indexes[0].write_bytes(kept)
+    errors = runs.start("unindexed", "--resume", "--checkpoint.every", "4")
+    require("step-00000008 is damaged" in errors and "after step 4" in errors, "the one before is gone on from, and said")
+    runs.require_same_end("unindexed", "after a lost index")
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "checkpoints").mkdir()
+    require("no checkpoints" in run("checkpoint", "verify", folder), "verify says that there are none")
+    error_of("checkpoint", "verify", folder, "--step", "3", ranks=2, code=2)
+
+
+def damaged_records_stop_nothing(runs):
+    folder = runs.scratch / "records"
+    runs.start("records", "--checkpoint.every", "4", "--train.stop_after", "8", code=85)
+    (folder / "run.json").write_text("")
+    with open(folder / "metrics.jsonl", "ab") as file:
+        file.write(bytes(7) + b"\n")
+    errors = runs.start("records", "--resume")
+    require("run.json is written anew" in errors and "1 lines of" in errors, f"both are told:\n{errors}")
+    runs.require_same_end("records", "with damaged records")
+
+
+def killed_after_the_last_step(runs):
+    folder = runs.scratch / "evaluated"
+    runs.start("evaluated", "--train.validate_every", "4")
+    before = (folder / "metrics.jsonl").read_text()
+    about = json.loads((folder / "run.json").read_text())
+    del about["finished"]
+    (folder / "run.json").write_text(json.dumps(about))
+    runs.start("evaluated", "--train.validate_every", "4", "--resume")
+    require((folder / "metrics.jsonl").read_text() == before, "the last evaluation stands there once")
+
+
+def a_plan_is_what_is_in_it(runs):
+    plans = {name: runs.scratch / f"{name}.h5" for name in ("a", "b", "moved")}
+    for seed, name in enumerate(("a", "b")):
+        run("sample", "--corpus", runs.base[2], "--output", plans[name], "--seed", seed)
+    runs.start("planned", "--plan", plans["a"], "--train.stop_after", "5", code=85)
+    kept = plans["a"].read_bytes()
+    shutil.copy(plans["b"], plans["a"])
+    require("plan (was" in runs.start("planned", "--plan", plans["a"], "--resume", code=2), "another plan is refused")
+    plans["moved"].write_bytes(kept)
+    runs.start("planned", "--plan", plans["moved"], "--resume")
 
 
 def the_end_is_the_end(runs):
@@ -184,11 +235,11 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         runs = Runs(pathlib.Path(scratch))
         for test in (saving_behind, failing_writes, policy_and_commands, damaged_ones_spare_the_good,
-                     the_end_is_the_end, automatic_interval, node_local):
+                     lost_indexes_are_damage, damaged_records_stop_nothing, killed_after_the_last_step,
+                     a_plan_is_what_is_in_it, the_end_is_the_end, automatic_interval, node_local):
             test(runs)
             print(test.__name__, flush=True)
-        left = [path for path in pathlib.Path(scratch).rglob("*") if path.name.endswith((".tmp", ".old"))
-                and path.name not in (".step-00000006.tmp", ".step-00000012.tmp")]
+        left = [path for path in pathlib.Path(scratch).rglob("*") if path.name.endswith((".tmp", ".old"))]
         require(not left, f"nothing temporary is left: {left}")
 
 

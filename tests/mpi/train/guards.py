@@ -57,6 +57,20 @@ def main():
         train("resumed", "--resume")
         require(tensors("resumed") == tensors("clean"), "what was skipped stays skipped after a resume")
 
+        # So sensitive that steps of a sound run count as spikes.
+        spiky = ["--fault.norm_z", "1", "--fault.spike_z", "2", "--fault.window", "20", "--fault.max_skips", "9",
+                 "--train.steps", "32"]
+        train("spikes", *spiky)
+        skips = [line["step"] for line in metrics(scratch / "spikes", "skip")]
+        require(skips, "spikes were found")
+        require(len(metrics(scratch / "spikes", "rollback")) >= len(skips), "each was tried again before it was skipped")
+        train("without", "--train.steps", "32", "--fault.skip_batches", ",".join(map(str, skips)))
+        require(tensors("spikes") == tensors("without"), "a run with spikes ends as a clean run without their batches")
+        train("parted", *spiky, "--train.stop_after", "25", code=85)
+        train("parted", *spiky, "--resume", ranks=3)
+        require([line["step"] for line in metrics(scratch / "parted", "skip")] == skips and
+                tensors("parted") == tensors("spikes"), "the steps that spikes are measured by are part of a checkpoint")
+
         text = train("two", "--inject", "bitflip@1:4", "--fault.compare_every", "1")
         require(tensors("two") == plain, "two replicas: a flipped bit costs nothing")
         require("no majority" in text, f"two replicas cannot name the odd one:\n{text}")

@@ -35,6 +35,66 @@ TEST_F(Metrics, AResumedRunReadsAsIfUndisturbed) {
   EXPECT_EQ(lines(), undisturbed);
 }
 
+TEST_F(Metrics, DamagedLinesAreDroppedAndTheOthersStay) {
+  const Scalars values{{"loss", 1.5}};
+  {
+    MetricsWriter writer(folder_, 1);
+    for (int step = 1; step <= 3; ++step) writer.write("train", step, values);
+  }
+  std::string text = lines();
+  const std::size_t second = text.find('\n') + 1;
+  text.replace(second, 4, std::string(4, '\0'));  // as after a loss of power
+  write_file_durably(folder_ / "metrics.jsonl", text);
+  MetricsWriter writer(folder_, 4);
+  writer.write("train", 4, values);
+  const std::string after = lines();
+  EXPECT_EQ(std::count(after.begin(), after.end(), '\n'), 3);
+  EXPECT_NE(after.find("\"step\": 1"), std::string::npos) << after;
+  EXPECT_NE(after.find("\"step\": 3"), std::string::npos) << after;
+}
+
+TEST_F(Metrics, AnEvaluationThatIsMadeAgainHasOneLine) {
+  const Scalars values{{"loss", 1.5}};
+  const auto evaluated = [&](MetricsWriter& writer) {
+    writer.write("validation", 2, values);
+    writer.write("knn", 2, {{"accuracy", 0.5}});
+  };
+  {
+    MetricsWriter writer(folder_, 1);
+    writer.write("train", 1, values);
+    writer.write("train", 2, values);
+    evaluated(writer);
+  }
+  const std::string undisturbed = lines();
+  {
+    MetricsWriter writer(folder_, 3);
+    EXPECT_EQ(lines(), undisturbed) << "of a step that is not made again";
+  }
+  MetricsWriter writer(folder_, 3, /*evaluates_again=*/true);
+  evaluated(writer);
+  EXPECT_EQ(lines(), undisturbed);
+}
+
+TEST_F(Metrics, GoBackOnAFullDiskAsSoonAsItHasSpace) {
+  static bool full;
+  full = false;
+  const Scalars values{{"loss", 1.5}};
+  MetricsWriter writer(folder_, 1);
+  fault_points::set_hooks(
+      [](fault_points::FileEvent, const std::filesystem::path&) { return full ? ENOSPC : 0; }, nullptr);
+  for (int step = 1; step <= 3; ++step) writer.write("train", step, values);
+  const std::string undisturbed = lines();
+  writer.write("train", 4, values);
+  full = true;
+  writer.write("train", 5, values);
+  writer.go_back_to(2);
+  writer.write("train", 2, values);
+  full = false;
+  writer.write("train", 3, values);
+  fault_points::set_hooks(nullptr, nullptr);
+  EXPECT_EQ(lines(), undisturbed);
+}
+
 TEST_F(Metrics, LinesWaitWhileTheDiskIsFull) {
   static bool full;
   full = false;

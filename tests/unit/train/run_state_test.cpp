@@ -49,6 +49,17 @@ TEST(RequireSameRun, RefusesAnotherCorpus) {
   EXPECT_NE(refusal(state_with(values, 7), state_with(values, 8)).find("another corpus"), std::string::npos);
 }
 
+TEST(RequireSameRun, RefusesEpochsOfAnotherLength) {
+  const HyperParameters values{{"train.reduction_dtype", "float32"}};
+  RunState saved = state_with(values), now = state_with(values);
+  saved.steps_per_epoch = 30;
+  now.steps_per_epoch = 31;
+  EXPECT_NE(refusal(saved, now).find("epochs have 30 steps, not 31"), std::string::npos);
+  // What another corpus is the reason of is said to be one.
+  now.corpus_content = 8;
+  EXPECT_NE(refusal(saved, now).find("another corpus"), std::string::npos);
+}
+
 // Checkpoints older than the option were all made with what is its default now.
 TEST(RequireSameRun, TakesACheckpointOlderThanReductionDtypeForOneInFloat32) {
   const RunState saved = state_with({{"train.seed", "1"}});
