@@ -145,6 +145,11 @@ cancel_chain() {
   scancel --state=PENDING "$SLURM_ARRAY_JOB_ID" 2>/dev/null
 }
 
+# Whether the task of the array before this one may have left ranks that hold the folder's lock.
+lock_was_left() {
+  ((${SLURM_ARRAY_TASK_ID:-0} > ${SLURM_ARRAY_TASK_MIN:-0})) && [[ -e $output/.lock ]] && ! flock --nonblock "$output/.lock" true
+}
+
 # Where the bans are kept for the next start of the job, should Slurm give it such a node again.
 banned_file() { echo "$output/faults/banned-$job"; }
 
@@ -324,7 +329,7 @@ supervise() {
         dismiss_heirs  # new ones know it
         if in_slurm && ((${#banned[@]})); then printf '%s\n' "${banned[@]}" >"$(banned_file)"; fi
         say "not used any more: ${banned[*]:-nobody, since the run could not tell which host it was}" ;;
-      2) ((first == 0)) || finish 2 "refused" ;;
+      2) if ((first)) && ! lock_was_left; then finish 2 "refused"; fi ;;
     esac
     if $stopping; then stopped "$code"; fi
     if preempted; then stopped "$code"; fi

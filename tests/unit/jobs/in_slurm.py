@@ -2,6 +2,7 @@
 they are called, and for `terramill`."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -53,7 +54,9 @@ if [[ $* == *--print-config* ]]; then
 fi
 echo start >>"$here/starts"
 env >"$here/environment-of-ranks"
-exit "$(cat "$here/code" 2>/dev/null || echo 0)"
+code=$(head -n 1 "$here/code" 2>/dev/null)
+sed -i 1d "$here/code" 2>/dev/null
+exit "${code:-0}"
 """
 
 
@@ -216,6 +219,19 @@ def refusals_say_why():
         require("leave fewer than --least-nodes 2" in there.supervise("--least-nodes", 2, code=2), "too few nodes")
 
 
+def a_chain_waits_for_a_lock_that_was_left():
+    """The ranks of the task before may take a while to die; another reason to refuse ends the chain."""
+    task = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_MIN": "1"}
+    for number, locked, code in (("2", True, 0), ("2", False, 2), ("1", True, 2)):
+        with stage("n1", SLURM_ARRAY_TASK_ID=number, **task) as there, contextlib.ExitStack() as held:
+            (there.folder / "run").mkdir()
+            lock = held.enter_context(open(there.write("run/.lock", ""), encoding="utf-8"))
+            if locked:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            there.write("code", "2\n0\n")
+            there.supervise(code=code)
+
+
 def instances_count_as_gpus():
     """Of cards that are cut into instances Slurm counts these."""
     listed = "GPU 0: A (UUID: GPU-0)\n  MIG 1g.10gb Device 0: (UUID: MIG-0)\n  MIG 1g.10gb Device 1: (UUID: MIG-1)\nGPU 1: A (UUID: GPU-1)\n"
@@ -246,6 +262,7 @@ def main():
     what_fails_everywhere_is_no_node()
     a_shrunk_job_knows_what_it_was()
     refusals_say_why()
+    a_chain_waits_for_a_lock_that_was_left()
     instances_count_as_gpus()
     the_page_is_made_where_the_points_were()
 
