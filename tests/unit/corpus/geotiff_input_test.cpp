@@ -97,6 +97,12 @@ TEST_F(GeotiffInput, EveryOtherListOfFilesHasAnotherHash) {
   options.mapping = folder_ / "mapping.ini";
   EXPECT_TRUE(hashes.contains(open_source(options)->files_xxh3().value()))
       << "the folder's name does not count";
+
+  radar_file("v1/p.tif");
+  const std::string anywhere = source() + "[modality.s1_rtc]\nfiles = v*/{id}.tif\nbands = VV, VH\n";
+  const auto of_v1 = open(anywhere)->files_xxh3();
+  fs::rename(folder_ / "v1", folder_ / "v2");
+  EXPECT_NE(open(anywhere)->files_xxh3(), of_v1) << "another file of the same place";
 }
 
 TEST_F(GeotiffInput, WhatWasNotReadIsAbsentAlsoWithoutANoDataValue) {
