@@ -27,7 +27,8 @@ for argument; do
   esac
 done
 threaded=(core_test fault_test mpi_mpi corpus_source_test corpus_format_test corpus_world_test corpus_build_test
-          corpus_layout_test corpus_merge_test corpus_synth_mpi_test corpus_verify_test loader_unit_test loader_mpi_test
+          corpus_input_test corpus_layout_test corpus_merge_test corpus_shard_work_test corpus_synth_mpi_test corpus_verify_test
+          fault_waiting_test loader_unit_test loader_mpi_test
           sampling_mpi_test unit_checkpoint mpi_parallel mpi_checkpoint)
 case $kind in
   address) preset=asan targets=(all) ;;
