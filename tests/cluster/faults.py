@@ -78,9 +78,14 @@ def stop(job):
     job.signal([1], signal.SIGSTOP)
 
 
-def lose_node(job):
+def lose_node(job, how="kill"):
     victim = next(node for node in reversed(NODES[:job.count - job.spares]) if node != job.field("BatchHost"))
-    hold_while(job, lambda: job.nodes.call("kill", victim))
+    hold_while(job, lambda: job.nodes.call(how, victim))
+
+
+def cut_off_node(job):
+    """It lives on, and sees the run's files."""
+    lose_node(job, "cut")
 
 
 def hold_while(job, act):
@@ -283,7 +288,9 @@ FAULTS = [
     Fault("stopped", "SIGSTOP of a rank, `fault.limit` 20 s", stop, extra=["--fault.limit", 20]),
     Fault("node-spare", "a node lost, with a spare", lose_node, spares=1, nodes=(3, 3)),
     Fault("node", "a node lost, without a spare", lose_node, nodes=(4, 3)),
-    Fault("node-fast", "the same with `train.reduction = fast`, in float64", lose_node, nodes=(4, 3), workloads=TRAINING,
+    Fault("node-cut", "a node cut off, whose ranks live on, `fault.limit` 20 s", cut_off_node, nodes=(4, 3),
+          extra=["--fault.limit", 20]),
+    Fault("node-fast", "a node lost, with `train.reduction = fast`, in float64", lose_node, nodes=(4, 3), workloads=TRAINING,
           extra=[*FLOAT64, "--train.reduction", "fast"], clean=FLOAT64, within=1e-9),
     Fault("node-tp", "a node lost, two ranks a replica: a replica is left", lose_node, nodes=(4, 2), extra=TWO_A_REPLICA,
           clean=TWO_A_REPLICA, clean_ranks=2, workloads=TRAINING),
