@@ -25,7 +25,7 @@ class Clustered(Job):
     def __init__(self, nodes, workload, folder, count, extra):
         if workload.trains:
             extra = [*extra, "--checkpoint.local", nodes.state / LOCAL, "--checkpoint.local_every", 3]
-        self.looked, self.state, self.over_since, self.lost = 0.0, "", None, []
+        self.looked, self.state, self.over_since, self.hurt = 0.0, "", None, []
         super().__init__(nodes, workload, folder / "out", folder / "job.log", extra, count=count,
                          supervisor=["--max-restarts", 99, "--max-stuck", 20, "--pause", 0, "--max-requeues", 99])
 
@@ -49,9 +49,9 @@ class Clustered(Job):
         return super().note()
 
     def mend(self):
-        for node in self.lost:
+        for node in self.hurt:
             self.nodes.call("mend", node)
-        self.lost = []
+        self.hurt = []
 
     def ended(self):
         """Whether Slurm has had the job for ended for two seconds: one that it requeues looks so for a moment."""
@@ -106,13 +106,13 @@ class Clustered(Job):
             node = self.field("BatchHost")
         else:
             node = self.node_of(draw.choice(sorted(self.ranks())))
-        if len(self.lost) > 1:
+        if len(self.hurt) > 1:
             self.mend()
         if kind == "lose-disk":
             self.nodes.call("wipe", node)
             send(self.ranks_on(node))
             return True
-        self.lost.append(node)
+        self.hurt.append(node)
         if kind.startswith("lose"):
             self.nodes.call("kill", node)
         elif kind == "fill-disk":
@@ -123,7 +123,7 @@ class Clustered(Job):
             self.nodes.call("break", node, kind.split("-")[1], folder)
             told = len(self.text())
             self.wait(lambda: self.ended() or "write" in self.text()[told:] or "space" in self.text()[told:], "a write fails")
-            self.lost.remove(node)
+            self.hurt.remove(node)
             self.nodes.call("mend", node)
         return True
 

@@ -30,7 +30,7 @@ class Job(Watched):
     def __init__(self, nodes, workload, output, log, extra=(), spares=0, count=4, supervisor=(), launcher="", array=""):
         super().__init__(workload, output, log)
         self.nodes, self.extra, self.spares, self.count = nodes, list(extra), spares, count
-        self.supervisor, self.launcher, self.array = list(supervisor), launcher, array
+        self.supervisor, self.launcher, self.array, self.lost = list(supervisor), launcher, array, ""
         self.submit()
 
     def submit(self):
@@ -81,6 +81,7 @@ def stop(job):
 def lose_node(job, how="kill"):
     victim = next(node for node in reversed(NODES[:job.count - job.spares]) if node != job.field("BatchHost"))
     hold_while(job, lambda: job.nodes.call(how, victim))
+    job.lost = victim
 
 
 def cut_off_node(job):
@@ -366,7 +367,7 @@ def suffer(nodes, fault, workload, folder):
     require(code == 0, f"{workload.name}, {fault.key}: ended with {code}\n{job.text()}")
     end = compare(fault, workload, job)
     require(not ranks_of(nodes.processes()), f"{workload.name}, {fault.key}: no rank is left")
-    left = nodes.left_on_nodes()
+    left = nodes.left_on_nodes(but=job.lost)  # nobody gets to a lost one: it is for an epilog to clean
     require(not left, f"{workload.name}, {fault.key}: nothing is left on the nodes: {left}")
     attempts = job.nodes_of_attempts()
     wanted = fault.nodes if workload.trains or fault.building is None else fault.building
