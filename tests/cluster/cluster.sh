@@ -272,6 +272,8 @@ mend_node() {
   link "$node" up
   if daemon_of "$node" >/dev/null; then
     on_node "$node" rm -f "$state/local/.filled"
+    # Slurm takes back by itself only a node whose slurmd was started anew.
+    answers "$node" || on_controller scontrol update NodeName="$node" State=RESUME 2>/dev/null || true
   else
     start_node "$node"
   fi
