@@ -55,9 +55,9 @@ TEST(ShareShards, WhatAThreadReadsOfAShardIsABeat) {
   share_shards(alone, "test", {0}, 1, 1, [&](std::uint64_t) {
     while (!(longest_silence(std::chrono::steady_clock::now()) > 0)) {
     }
-    const auto now = std::chrono::steady_clock::now();
-    beat();
-    EXPECT_EQ(longest_silence(now), 0);
+    // As soon as the main thread waits, this one's beats are all that counts; else this never ends.
+    auto now = std::chrono::steady_clock::now();
+    for (beat(); longest_silence(now) > 0; beat()) now = std::chrono::steady_clock::now();
   });
 }
 
