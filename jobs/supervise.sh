@@ -125,10 +125,14 @@ watch_for_preemption() {
 }
 
 clear_scratch() {
-  local nodes there health_limit=20
+  local nodes there tries health_limit=20
   mapfile -t there < <(allocated_nodes)
-  mapfile -t nodes < <(alive_nodes "${there[@]}")
-  ((${#nodes[@]})) && on_nodes "${nodes[*]}" rm -rf --one-file-system "$scratch" ${segments:+"$segments"} >/dev/null 2>&1
+  for tries in {1..5}; do
+    ((tries == 1)) || sleep 2  # a controller that was started anew has yet to hear of its nodes
+    mapfile -t nodes < <(alive_nodes "${there[@]}")
+    ((${#nodes[@]})) || continue
+    if on_nodes "${nodes[*]}" rm -rf --one-file-system "$scratch" ${segments:+"$segments"} >/dev/null 2>&1; then return; fi
+  done
 }
 
 # The tasks of a job array that are still to come, unless it was the time limit that asked for the stop.

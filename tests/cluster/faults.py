@@ -403,6 +403,7 @@ def clean_up(nodes):
     wait_until(lambda: not nodes.call("run", "squeue", "--noheader").strip(), "the queue is empty")
     for node in NODES:
         nodes.call("wipe", node)
+    nodes.sweep()
 
 
 def main():

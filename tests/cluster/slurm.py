@@ -53,15 +53,20 @@ class Cluster:
         return found
 
     def left_on_nodes(self, but=""):
-        """What lies in the memory and the scratch of the nodes that are up, but local checkpoints and what fills a disk. One
-        node need not be looked at."""
+        """What lies in the memory and the scratch of the nodes that are up, but local checkpoints and what fills a disk:
+        [path]. One node need not be looked at."""
         found = []
         for file in self.state.glob("spool/n*.pid"):
             root = pathlib.Path(f"/proc/{file.read_text().strip()}/root")
             if file.stem != but and (root / "proc").exists():  # the node is up
                 for folder in (root / "dev/shm", root / self.state.relative_to("/") / "local"):
-                    found += [f"{file.stem}: {path}" for path in folder.iterdir() if path.name not in ("checkpoints", ".filled")]
+                    found += [path for path in folder.iterdir() if path.name not in ("checkpoints", ".filled")]
         return found
+
+    def sweep(self):
+        """Removes that."""
+        for path in self.left_on_nodes():
+            shutil.rmtree(path)
 
 
 def require_slurm():
