@@ -20,8 +20,8 @@ silent node for lost after 20 s (`SlurmdTimeout`; clusters have 300). {older}
 |---|---|---|---|---|---|---|
 """
 
-OLDER = """The {older} rows with † are of an earlier program and supervisor,
-which did not record nodes."""
+OLDER = """The {older} rows with † are of
+{commits}, the others of {newest}."""
 
 TIME = """
 From the SIGKILL of a middle rank to the first new step ({workload}): {all} s. Of these {ended} s until Slurm had ended the
@@ -37,17 +37,20 @@ def seconds(value):
 def write_table(path, faults, lines):
     """One row for each fault and workload, in the order of `faults`."""
     newest = {(line["fault"], line["workload"]): line for line in lines}
+    commit = lines[-1]["commit"] if lines else ""
+    others = [line["commit"] for line in newest.values() if line["commit"] != commit]
     rows = []
     for fault in faults:
         for workload in fault.workloads:
             line = newest.get((fault.key, workload))
             if line:
                 lost = "—" if line["lost"] is None else str(line["lost"])
-                nodes = ", ".join(map(str, line["nodes"])) if "nodes" in line else "†"
+                nodes = ", ".join(map(str, line["nodes"]))
+                mark = "" if line["commit"] == commit else " †"
                 rows.append(f"| {fault.title} | {workload} | {seconds(line['detected'])} | {lost} "
-                            f"| {seconds(line['back'])} | {nodes} | {line['end']} |\n")
-    older = sum("nodes" not in line for line in newest.values())
-    text = HEAD.format(count=len(rows), older=OLDER.format(older=older) if older else "").replace(" \n", "\n")
+                            f"| {seconds(line['back'])} | {nodes} | {line['end']}{mark} |\n")
+    older = OLDER.format(older=len(others), commits=", ".join(sorted(set(others))), newest=commit) if others else ""
+    text = HEAD.format(count=len(rows), older=older).replace(" \n", "\n")
     text += "".join(rows)
     kill = next((line for line in newest.values() if line["fault"] == "kill-middle" and "parts" in line), None)
     if kill:

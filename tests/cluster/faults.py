@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 
@@ -377,8 +378,9 @@ def suffer(nodes, fault, workload, folder):
     times = job.times(hit)
     require(fault.most_lost is None or times["lost"] <= fault.most_lost,
             f"{workload.name}, {fault.key}: {times['lost']} steps are lost\n{job.text()}")
-    return {"workload": workload.name, "fault": fault.key, "title": fault.title, "at": at, "attempts": len(attempts),
-            "nodes": attempts, "seconds": round(time.time() - started, 1), "end": end, **times}
+    commit = subprocess.run(["git", "-C", str(SOURCE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {"workload": workload.name, "fault": fault.key, "commit": commit.stdout.strip(), "title": fault.title, "at": at,
+            "attempts": len(attempts), "nodes": attempts, "seconds": round(time.time() - started, 1), "end": end, **times}
 
 
 def compare(fault, workload, job):
