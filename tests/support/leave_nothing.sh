@@ -9,9 +9,11 @@ set -uo pipefail
 folder=$(mktemp -d "${TMPDIR:-/tmp}/t.XXXXXX") || exit 1
 memory=$(mktemp -d /dev/shm/t.XXXXXX 2>/dev/null) || memory=$folder/memory
 mkdir -p "$folder/tmp" "$memory"
-# Not in the environment, where it would win over what the job scripts choose.
+# Not in the environment, where it would win over what the job scripts choose; and before the user's and the system's files,
+# which say what this machine's Open MPI is to leave out.
 echo "btl_vader_backing_directory = $memory" >"$folder/mpi.conf"
-TERRAMILL_TEST=$folder TMPDIR=$folder/tmp OMPI_MCA_mca_base_param_files=$folder/mpi.conf "$@"
+known=$(ompi_info --parsable --param mca base --level 9 2>/dev/null | sed -n 's/^mca:mca:base:param:mca_base_param_files:value:"\?\([^"]*\)"\?$/\1/p')
+TERRAMILL_TEST=$folder TMPDIR=$folder/tmp OMPI_MCA_mca_base_param_files=$folder/mpi.conf${known:+,$known} "$@"
 code=$?
 
 processes() {
