@@ -58,7 +58,7 @@ def main():
         require(tensors("resumed") == tensors("clean"), "what was skipped stays skipped after a resume")
 
         # So sensitive that steps of a sound run count as spikes.
-        spiky = ["--fault.norm_z", "1", "--fault.spike_z", "2", "--fault.window", "20", "--fault.max_skips", "9",
+        spiky = ["--fault.norm_z", "1", "--fault.spike_z", "2", "--fault.window", "20", "--fault.max_skips", "12",
                  "--train.steps", "32"]
         train("spikes", *spiky)
         skips = [line["step"] for line in metrics(scratch / "spikes", "skip")]
