@@ -39,7 +39,8 @@ HEAD = """# Chaos
 Made by `tests/chaos/run.sh`, which draws kinds, moments and ranks of faults from a seed, hits supervised runs and builds
 with them, and compares every end with an undisturbed one, bit by bit: all tensors and the curve of losses, or every file
 of the corpus. The campaign is resumable; this is the sum of its sessions, of which the first ran before faults could be
-injected and before checkpoints were written behind the steps.
+injected and before checkpoints were written behind the steps. {slurm} of the faults hit jobs on four nodes of a Slurm
+cluster (`--slurm`), the others ranks that mpirun had started.
 
 **{faults} faults in {runs} runs, {attempts} starts of the ranks: every end bit-identical, no process left behind.**
 
@@ -60,7 +61,8 @@ FOUND = """
 def write_summary(path, lines):
     """`lines` are those of the record."""
     counts = collections.Counter((fault["kind"], line["workload"]) for line in lines for fault in line["faults"])
-    text = HEAD.format(faults=sum(counts.values()), runs=len(lines), attempts=sum(line["attempts"] for line in lines),
+    slurm = sum(len(line["faults"]) for line in lines if line.get("where") == "slurm")
+    text = HEAD.format(faults=sum(counts.values()), runs=len(lines), slurm=slurm, attempts=sum(line["attempts"] for line in lines),
                        workloads=" | ".join(WORKLOADS), rule="---|" * len(WORKLOADS))
     for kind in [kind for kind in MEANING if any(kind == known for known, _ in counts)]:
         row = [counts[kind, workload] for workload in WORKLOADS]
