@@ -1,6 +1,5 @@
 """Chaos on four nodes of a Slurm cluster, under sbatch with the shipped scripts: what hits ranks, and what hits nodes."""
 
-import signal
 import time
 
 from chaos.hits import send

@@ -8,7 +8,8 @@ import tempfile
 import time
 
 from cluster.campaign import Workload
-from cluster.faults import NODES, Job, lose_node, request_stop
+from cluster.fault_acts import NODES, lose_node, request_stop
+from cluster.faults import Job
 from cluster.slurm import cluster
 from support.program import require
 
