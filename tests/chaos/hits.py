@@ -3,6 +3,9 @@
 import contextlib
 import os
 import signal
+import time
+
+from support.program import require
 
 
 def send(pids, number=signal.SIGKILL):
@@ -32,11 +35,25 @@ def damage(job, how, draw):
     return True
 
 
+def require_stopped(job, code):
+    """A request to stop ends a job with 85, or with 0 if it was done; an attempt that a fault had hit already, with what that
+    fault ends it with."""
+    at = job.started_last()
+    hit_already = job.hit_last > at or "injecting" in job.text()[job.position(at):]
+    require(code in (0, 85) or hit_already, f"a request to stop ends with 85, not {code}:\n{job.text()[-3000:]}")
+
+
 def hit(job, kind, draw):
     """Does the fault; False when there was nothing to hit."""
     ranks = job.ranks()
     if not ranks:
         return False
+    happened = hit_job(job, kind, ranks, draw)
+    job.hit_last = time.time()
+    return happened
+
+
+def hit_job(job, kind, ranks, draw):
     if kind == "stop":
         send([draw.choice(sorted(ranks.values()))], signal.SIGSTOP)
     elif kind in ("kill", "kill-two"):

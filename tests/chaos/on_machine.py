@@ -6,9 +6,9 @@ import pathlib
 import signal
 import subprocess
 
-from chaos.hits import send
+from chaos.hits import require_stopped, send
 from cluster.campaign import Watched, ranks_of
-from support.program import SOURCE, require
+from support.program import SOURCE
 
 
 def processes_of(output):
@@ -72,7 +72,7 @@ class Supervised(Watched):
         else:
             self.process.send_signal(signal.SIGUSR1)
             code = self.finish()
-            require(code in (0, 85), f"a request to stop ends with 85, not {code}:\n{self.text()[-3000:]}")
+            require_stopped(self, code)
             if code == 0:
                 return False
             self.start(draw.choice(self.counts))

@@ -2,10 +2,9 @@
 
 import time
 
-from chaos.hits import send
+from chaos.hits import require_stopped, send
 from cluster.campaign import ranks_of
 from cluster.faults import NODES, Job, clean_up
-from support.program import require
 
 #: How much more often than others a kind is drawn, besides those of ranks.
 OF_NODES = {"lose-node": 3, "lose-batch-host": 1, "lose-disk": 2, "fill-disk": 1, "preempt": 2, "restart-controller": 1,
@@ -87,7 +86,7 @@ class Clustered(Job):
         elif kind == "stop-signal":
             self.nodes.call("run", "scancel", "--signal=USR1", self.id, code=None)
             code = self.finish()
-            require(code in (0, 85), f"a request to stop ends with 85, not {code}:\n{self.text()[-3000:]}")
+            require_stopped(self, code)
             if code == 0:
                 return False
             self.start(draw.choice(self.counts))

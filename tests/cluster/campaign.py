@@ -136,6 +136,7 @@ class Watched:
         self.history = [(time.time(), 0)]  # when progress changed, and to what
         self.requeued = None  # when the job was seen to wait in the queue again
         self.noticed = None   # when the log told a fault that the ranks survived
+        self.hit_last = 0.0
 
     def text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -144,6 +145,10 @@ class Watched:
         """What the supervisor said: [(time, text)]."""
         found = re.findall(r"^supervise: (\S+)Z (.*)$", self.text(), re.M)
         return [(datetime.datetime.fromisoformat(when + "+00:00").timestamp(), what) for when, what in found]
+
+    def started_last(self):
+        """When the newest attempt began."""
+        return max((when for when, text in self.events() if text.startswith("attempt")), default=0.0)
 
     def nodes_of_attempts(self):
         """How many nodes each attempt had."""

@@ -29,7 +29,7 @@ def main():
     run("mkdir -p $TMPDIR/ompi.host.0/pid.1", 0)
     pid = re.search(r"pid (\d+)", run("sleep 600 </dev/null >/dev/null 2>&1 & echo pid $!", 1, "process "))[1]
     require(not pathlib.Path("/proc", pid, "exe").exists(), "a process that is left is ended")
-    memory = run("sed 's/.*= //' $OMPI_MCA_mca_base_param_files", 0).strip()
+    memory = run("sed 's/.*= //' ${OMPI_MCA_mca_base_param_files%%,*}", 0).strip()
     require(not pathlib.Path(memory).exists(), "what killed ranks leave in memory is removed")
 
 
