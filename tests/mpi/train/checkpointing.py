@@ -5,10 +5,11 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
-from support.program import (SMALL_MODEL, checkpoint_tensors, curve, error_of, invented_corpus, newest_checkpoint,
-                             require, run)
+from support.program import (BINARY, SMALL_MODEL, checkpoint_tensors, curve, error_of, invented_corpus, launcher,
+                             newest_checkpoint, require, run)
 
 RECIPE = ["--train.micro_batch_size", "4", "--train.micro_batches", "3", "--train.steps", "12", "--train.warmup_steps",
           "2", "--train.lr", "2e-3", "--train.validation_tiles", "4", "--fault.guard", "false"]
@@ -231,12 +232,41 @@ def node_local(runs):
     del os.environ["TERRAMILL_NODE_NAMES"]
 
 
+def what_a_node_says_of_itself(runs):
+    """Its folder and its failure group come from variables of its own. Sets are of nodes of different groups."""
+    prolog = runs.scratch / "prolog.sh"  # of a task: rank by rank another value
+    prolog.write_text('rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-$SLURM_PROCID}}; values=($VALUES)\n'
+                      'export "$VARIABLE=${values[rank]}" TERRAMILL_TEST_DISK="$DISK"; exec "$@"\n')
+
+    def started(name, variable, values, disk, *options):
+        words = [*runs.base, "--output", runs.scratch / name, "--checkpoint.local", "$TERRAMILL_TEST_DISK/deep",
+                 "--checkpoint.local_every", "1", "--checkpoint.parity_set", "2", "--train.steps", "2",
+                 "--train.micro_batches", "4", *options]
+        found = {**os.environ, "TERRAMILL_NODE_NAMES": "n0,n1,n2,n3", "VARIABLE": variable, "VALUES": values, "DISK": str(disk)}
+        return subprocess.run([*launcher(4), "bash", prolog, BINARY, *map(str, words)], text=True, capture_output=True, check=False,
+                              env=found)
+
+    switches = "top.leaf1.n0 top.leaf2.n1 top.leaf1.n2 top.leaf2.n3"
+    for name, variable, values, options, together in (
+            ("groups", "TERRAMILL_FAILURE_GROUP", "a b a b", (), [[0, 1], [2, 3]]),
+            ("switches", "SLURM_TOPOLOGY_ADDR", switches, (), [[0, 1], [2, 3]]),
+            ("option", "SLURM_TOPOLOGY_ADDR", switches, ("--checkpoint.failure_group", "all"), [[0, 2], [1, 3]])):
+        done = started(name, variable, values, runs.scratch / name / "disk", *options)
+        require(done.returncode == 0, f"{name}:\n{done.stderr}")
+        about = [json.loads(path.read_text()) for path in (runs.scratch / name / "disk/deep").rglob("*.json")]
+        found = sorted({tuple(member["rank"] for member in of["group"]) for of in about})
+        require(found == list(map(tuple, together)), f"{name}: {found} keep a parity together, not {together}")
+    done = started("unset", "X", "0 1 2 3", "")
+    require(done.returncode == 2 and "$TERRAMILL_TEST_DISK is not set on this node" in done.stderr, f"it is named:\n{done.stderr}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         runs = Runs(pathlib.Path(scratch))
         for test in (saving_behind, failing_writes, policy_and_commands, damaged_ones_spare_the_good,
                      lost_indexes_are_damage, damaged_records_stop_nothing, killed_after_the_last_step,
-                     a_plan_is_what_is_in_it, the_end_is_the_end, automatic_interval, node_local):
+                     a_plan_is_what_is_in_it, the_end_is_the_end, automatic_interval, node_local,
+                     what_a_node_says_of_itself):
             test(runs)
             print(test.__name__, flush=True)
         left = [path for path in pathlib.Path(scratch).rglob("*") if path.name.endswith((".tmp", ".old"))]

@@ -17,6 +17,20 @@ class Metrics : public testing::ScratchTest {
   std::string lines() const { return read_text(folder_ / "metrics.jsonl"); }
 };
 
+/// A disk that is full while `full` says so.
+class FullDisk {
+ public:
+  FullDisk() {
+    full = false;
+    fault_points::set_hooks(
+        [](fault_points::FileEvent, const std::filesystem::path&) { return full ? ENOSPC : 0; }, nullptr);
+  }
+  FullDisk(const FullDisk&) = delete;
+  ~FullDisk() { fault_points::set_hooks(nullptr, nullptr); }
+
+  static inline bool full = false;
+};
+
 // The check value of the CRC catalogue for CRC-32C (iSCSI).
 TEST(Crc32c, AgreesWithThePublishedCheckValue) { EXPECT_EQ(crc32c("123456789"), 0xe3069283u); }
 
@@ -76,41 +90,33 @@ TEST_F(Metrics, AnEvaluationThatIsMadeAgainHasOneLine) {
 }
 
 TEST_F(Metrics, GoBackOnAFullDiskAsSoonAsItHasSpace) {
-  static bool full;
-  full = false;
   const Scalars values{{"loss", 1.5}};
   MetricsWriter writer(folder_, 1);
-  fault_points::set_hooks(
-      [](fault_points::FileEvent, const std::filesystem::path&) { return full ? ENOSPC : 0; }, nullptr);
+  FullDisk disk;
   for (int step = 1; step <= 3; ++step) writer.write("train", step, values);
   const std::string undisturbed = lines();
   writer.write("train", 4, values);
-  full = true;
+  disk.full = true;
   writer.write("train", 5, values);
   writer.go_back_to(2);
   writer.write("train", 2, values);
-  full = false;
+  disk.full = false;
   writer.write("train", 3, values);
-  fault_points::set_hooks(nullptr, nullptr);
   EXPECT_EQ(lines(), undisturbed);
 }
 
 TEST_F(Metrics, LinesWaitWhileTheDiskIsFull) {
-  static bool full;
-  full = false;
   const Scalars values{{"loss", 1.5}};
   MetricsWriter writer(folder_, 1);
-  fault_points::set_hooks(
-      [](fault_points::FileEvent, const std::filesystem::path&) { return full ? ENOSPC : 0; }, nullptr);
+  FullDisk disk;
   writer.write("train", 1, values);
   const std::string before = lines();
-  full = true;
+  disk.full = true;
   writer.write("train", 2, values);
   writer.note("straggler", 2, {{"rank", 1}});
   EXPECT_EQ(lines(), before);
-  full = false;
+  disk.full = false;
   writer.write("train", 3, values);
-  fault_points::set_hooks(nullptr, nullptr);
   const std::string after = lines();
   EXPECT_EQ(std::count(after.begin(), after.end(), '\n'), 4);
   EXPECT_TRUE(after.starts_with(before));
