@@ -26,14 +26,20 @@ namespace {
 constexpr std::uint64_t kBlock = std::uint64_t{8} << 20;
 constexpr const char* kAttempt = "restore a node-local checkpoint";
 
-/// Runs what writes into the run folder. That its disk fails is no damage of the checkpoint (damage_in), for
-/// which an older one would be taken and this one be pruned.
+/// The run folder's disk failed.
+class RunFolderError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Runs what writes into the run folder, or reads that again. That its disk fails is no damage of the
+/// checkpoint (damage_in), for which an older one would be taken and this one be pruned.
 template <typename F>
 void into_run_folder(F job) {
   try {
     job();
   } catch (const IoError& fault) {
-    throw Error(fault.message(), fault.context());
+    throw RunFolderError(fault.message(), fault.context());
   }
 }
 
@@ -61,18 +67,22 @@ Description describe(int rank, const fs::path& folder) {
   return result;
 }
 
+/// Copies a file into the run folder. What is wrong with `from` is thrown as by FileDescriptor.
 void copy_durably(const fs::path& from, const fs::path& to) {
   const FileDescriptor source = FileDescriptor::open_read(from);
-  FileDescriptor target = FileDescriptor::create(to);
   const std::uint64_t size = source.size();
+  FileDescriptor target;
+  into_run_folder([&] { target = FileDescriptor::create(to); });
   std::vector<std::byte> block;
   for (std::uint64_t at = 0; at < size; at += kBlock) {
     block.resize(std::min(kBlock, size - at));
     source.read_at(at, block);
-    target.write_at(at, block);
+    into_run_folder([&] { target.write_at(at, block); });
   }
-  target.sync();
-  target.close();
+  into_run_folder([&] {
+    target.sync();
+    target.close();
+  });
 }
 
 /// Restores one lost rank's file into `folder`, durably. Collective over the holders of the group's files.
@@ -118,8 +128,8 @@ class Rebuilding {
       into_run_folder([&] {
         target_.sync();
         target_.close();
+        verify_share(folder, share_);
       });
-      verify_share(folder, share_);
     });
     return fault;
   }
@@ -224,13 +234,14 @@ fs::path LocalTier::promote(const mpi::Communicator& comm, const Found& found, c
       const Json share = describe(rank, part.folder).members.at(rank).at("share");
       try {
         verify_share(part.folder, share);
+        const auto file = file_of_share(part.folder, share);
+        if (file) copy_durably(*file, target / file->filename());
+      } catch (const RunFolderError&) {
+        throw;
       } catch (const Error& fault) {
         log::warn("a node-local file is damaged and will be rebuilt: {}", fault.what());
         damaged.push_back(rank);
-        continue;
       }
-      if (const auto file = file_of_share(part.folder, share))
-        into_run_folder([&] { copy_durably(*file, target / file->filename()); });
     }
   });
   std::vector<int> lost;

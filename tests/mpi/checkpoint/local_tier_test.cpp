@@ -2,6 +2,7 @@
 
 #include <terramill/checkpoint/local_tier.hpp>
 #include <terramill/checkpoint/reader.hpp>
+#include <terramill/core/fault_points.hpp>
 #include <terramill/core/file.hpp>
 
 #include <filesystem>
@@ -86,6 +87,55 @@ TEST_F(LocalCheckpoints, AFlippedByteIsMadeGoodAnywhere) {
     const auto found = tier.find(world);
     expect_whole(tier.promote(world, found.at(0), run), ordinary, "flipped");
   }
+}
+
+/// Does `act` to the file, in the middle of what is done with it, each time that `event` befalls one of the
+/// name.
+class Meanwhile {
+ public:
+  using Act = void (*)(const fs::path& file);
+  Meanwhile(fault_points::FileEvent event, const fs::path& name, Act act) {
+    wanted = event, file_name = name, does = act;
+    fault_points::set_hooks(
+        [](fault_points::FileEvent now, const fs::path& file) {
+          if (now == wanted && file.filename() == file_name) does(file);
+          return 0;
+        },
+        nullptr);
+  }
+  Meanwhile(const Meanwhile&) = delete;
+  ~Meanwhile() { fault_points::set_hooks(nullptr, nullptr); }
+
+ private:
+  static inline fault_points::FileEvent wanted;
+  static inline fs::path file_name;
+  static inline Act does;
+};
+
+TEST_F(LocalCheckpoints, WhatBreaksWhileItIsCopiedIsRebuilt) {
+  if (alone) GTEST_SKIP() << "needs a partner";
+  const LocalTier tier = tier_of(world);
+  const fs::path ordinary = save(world, scratch.path() / "ordinary", 7, state(7), {{"step", 7}});
+  write_step(tier, world, 7);
+  const auto found = tier.find(world);
+  static fs::path source;
+  source = world.rank() == 1 ? disks / "this-run" / node(1) / "step-00000007" / "rank-00001.safetensors" : "";
+  const Meanwhile broken(fault_points::FileEvent::kCreated, "rank-00001.safetensors", [](const fs::path&) {
+    if (!source.empty()) fs::resize_file(source, 100);
+  });
+  expect_whole(tier.promote(world, found.at(0), run), ordinary, "broken while it was copied");
+}
+
+// An older checkpoint would be no better off there.
+TEST_F(LocalCheckpoints, ARunFolderThatLosesARebuiltFileIsNoDamageOfTheCheckpoint) {
+  if (alone) GTEST_SKIP() << "needs a partner";
+  const LocalTier tier = tier_of(world);
+  write_step(tier, world, 7);
+  lose(1);
+  const auto found = tier.find(world);
+  const Meanwhile lost(fault_points::FileEvent::kWrite, "rank-00001.safetensors",
+                       [](const fs::path& file) { fs::remove(file); });
+  EXPECT_THROW(damage_in(world, [&] { tier.promote(world, found.at(0), run); }), Error);
 }
 
 TEST_F(LocalCheckpoints, TwoLostNodesOfASetAreRefusedByName) {
