@@ -40,9 +40,10 @@ Json describe(const std::filesystem::path& path) {
 
 int checkpoint_list(const Context& context, const std::vector<std::string>& arguments) {
   std::string run;
-  OptionTable table("terramill checkpoint list RUN",
-                    "Lists the complete checkpoints of a run, oldest first. Indexes, sizes and headers are "
-                    "checked, not every byte: see checkpoint verify.");
+  OptionTable table(
+      "terramill checkpoint list RUN",
+      "Lists the checkpoints of a run, oldest first, damaged ones too. Indexes, sizes and headers are "
+      "checked, not every byte: see checkpoint verify.");
   table.positional("run", &run, "run folder of pretrain");
   if (!context.faults.read(table, arguments, context.out, "checkpoint list"))
     return static_cast<int>(ExitCode::kDone);

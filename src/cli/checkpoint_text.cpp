@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <system_error>
 
 #include <sys/stat.h>
 
@@ -21,12 +22,21 @@ std::vector<fs::path> checkpoints_of(const fs::path& run) {
   return checkpoint::list(run);
 }
 
+fs::path newest_of(const std::vector<fs::path>& checkpoints) {
+  const auto has_index = [](const fs::path& checkpoint) {
+    std::error_code unknown;
+    return fs::exists(checkpoint / "index.json", unknown) || unknown;
+  };
+  const auto found = std::find_if(checkpoints.rbegin(), checkpoints.rend(), has_index);
+  return found == checkpoints.rend() ? fs::path() : *found;
+}
+
 fs::path checkpoint_of(const fs::path& run, std::int64_t step) {
   const std::vector<fs::path> all = checkpoints_of(run);
   const auto found = step < 0 ? all.end() : std::ranges::find(all, step, checkpoint::step_named_by);
   if (found != all.end()) return *found;
-  if (step < 0 && !all.empty()) return all.back();
-  throw UsageError(step < 0 ? "the run has no checkpoint" : "the run has no checkpoint of that step",
+  if (const fs::path newest = newest_of(all); step < 0 && !newest.empty()) return newest;
+  throw UsageError(step < 0 ? "the run has no whole checkpoint" : "the run has no checkpoint of that step",
                    {"look for a checkpoint", run.string(), "checkpoint list tells which there are"});
 }
 

@@ -11,9 +11,12 @@
 
 namespace terramill::cli {
 
-/// Complete checkpoints of a run, oldest first. UsageError where the folder is no run's.
+/// Checkpoints of a run, oldest first, damaged ones too. UsageError where the folder is no run's.
 std::vector<std::filesystem::path> checkpoints_of(const std::filesystem::path& run);
-/// The one of that step, or the newest where `step` is negative. UsageError where there is none.
+/// The newest that has its index: one without is damaged (checkpoint::list). Empty where there is none.
+std::filesystem::path newest_of(const std::vector<std::filesystem::path>& checkpoints);
+/// The one of that step, or the run's newest (newest_of) where `step` is negative. UsageError where there is
+/// none.
 std::filesystem::path checkpoint_of(const std::filesystem::path& run, std::int64_t step);
 
 /// When it was committed, "2026-01-31T12:00:00Z".

@@ -1,3 +1,4 @@
+#include "checkpoint_text.hpp"
 #include "commands.hpp"
 
 #include <terramill/checkpoint/checkpoint.hpp>
@@ -14,10 +15,9 @@ int pretrain(const Context& context, const std::vector<std::string>& arguments) 
   context.faults.arm(config.fault, "pretrain", std::filesystem::path(config.output) / "faults", true);
   const ExitCode code = train::pretrain(context.world, config, table);
   if (table.json() && context.world.rank() == 0) {
-    const std::vector<std::filesystem::path> checkpoints = checkpoint::list(config.output);
     context.out << dump_json({{"run", config.output},
                               {"finished", code == ExitCode::kDone},
-                              {"checkpoint", checkpoints.empty() ? "" : checkpoints.back().string()}})
+                              {"checkpoint", newest_of(checkpoint::list(config.output)).string()}})
                 << '\n';
   }
   return static_cast<int>(code);

@@ -1,3 +1,4 @@
+#include "checkpoint_text.hpp"
 #include "commands.hpp"
 
 #include <terramill/checkpoint/checkpoint.hpp>
@@ -73,7 +74,7 @@ int status(const Context& context, const std::vector<std::string>& arguments) {
   const Json about = read_json(run / "run.json");
   const auto total = json_get<std::int64_t>(about, "steps", origin);
   const std::vector<Json> recent = last_steps(run / "metrics.jsonl", 100);
-  const std::vector<std::filesystem::path> checkpoints = checkpoint::list(run);
+  const std::string checkpoint = newest_of(checkpoint::list(run)).filename().string();
 
   Json result{{"run", run_name}, {"steps", total}};
   std::int64_t step = 0;
@@ -94,7 +95,7 @@ int status(const Context& context, const std::vector<std::string>& arguments) {
   result["step"] = step;
   result["finished"] = step >= total;
   result["seconds_left"] = std::isfinite(seconds_left) ? Json(seconds_left) : Json(nullptr);
-  result["checkpoint"] = checkpoints.empty() ? Json(nullptr) : Json(checkpoints.back().filename().string());
+  result["checkpoint"] = checkpoint.empty() ? Json(nullptr) : Json(checkpoint);
   const Json straggler = last_straggler(run / "metrics.jsonl");
   result["straggler"] = straggler;
   if (table.json()) {
@@ -107,8 +108,7 @@ int status(const Context& context, const std::vector<std::string>& arguments) {
                 << "speed        " << result["images_per_second"].get<double>() << " images/s\n";
     if (step < total) context.out << "time left    " << duration(seconds_left) << '\n';
   }
-  context.out << "checkpoint   " << (checkpoints.empty() ? "none" : checkpoints.back().filename().string())
-              << '\n';
+  context.out << "checkpoint   " << (checkpoint.empty() ? "none" : checkpoint) << '\n';
   if (!straggler.is_null()) {
     context.out << "slow rank    " << json_get<std::string>(straggler, "text", "metrics.jsonl") << '\n';
   }
