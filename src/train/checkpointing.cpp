@@ -1,5 +1,7 @@
 #include "checkpointing.hpp"
 
+#include "bad_rate.hpp"
+
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 #include <terramill/core/log.hpp>
@@ -7,7 +9,6 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <set>
 #include <utility>
 
 namespace terramill::train {
@@ -66,17 +67,18 @@ std::string node_name(int rank) {
   return all[static_cast<std::size_t>(rank) % all.size()];
 }
 
-/// "$NAME/rest" by the variable of this node: a job's scratch has a path that nobody knows before it starts.
-std::filesystem::path local_folder(const std::string& option) {
+/// "$NAME/rest" by the variable of each node: a job's scratch has a path that nobody knows before it starts.
+/// UsageError on all ranks where one lacks it. Collective.
+std::filesystem::path local_folder(const mpi::Communicator& world, const std::string& option) {
   if (!option.starts_with('$')) return option;
   const std::size_t end = std::min(option.find('/'), option.size());
   const std::string value = variable(option.substr(1, end - 1));
-  if (value.empty()) {
-    throw UsageError("the variable " + option.substr(0, end) + " is not set on this node",
-                     {"find the folder of node-local checkpoints", "checkpoint.local " + option,
-                      "name a folder that each node has, or set the variable there"});
-  }
-  return value + option.substr(end);
+  const int first = world.min(value.empty() ? world.rank() : world.size());
+  if (first == world.size()) return value + option.substr(end);
+  throw UsageError("the variable " + option.substr(0, end) + " is not set on node " +
+                       world.broadcast(node_name(world.rank()), first),
+                   {"find the folder of node-local checkpoints", "checkpoint.local " + option,
+                    "name a folder that each node has, or set the variable there"});
 }
 
 /// The option, or what the node says of itself: $TERRAMILL_FAILURE_GROUP, or the switches that Slurm knows to
@@ -93,8 +95,7 @@ std::optional<checkpoint::LocalTier> local_tier(const mpi::Communicator& world, 
                                                 const std::string& identity) {
   const CheckpointOptions& o = config.checkpoint;
   if (o.local.empty()) return std::nullopt;
-  std::filesystem::path folder;
-  mpi::all_or_none(world, [&] { folder = local_folder(o.local); });
+  const std::filesystem::path folder = local_folder(world, o.local);
   checkpoint::LocalTier tier(
       world, {folder, identity, {node_name(world.rank()), failure_group(o.failure_group)}, o.parity_set});
   const std::size_t alone = tier.unprotected().size();
@@ -103,9 +104,12 @@ std::optional<checkpoint::LocalTier> local_tier(const mpi::Communicator& world, 
   return tier;
 }
 
-checkpoint::AsyncWriter::Sink local_sink(const std::optional<checkpoint::LocalTier>& tier) {
+checkpoint::AsyncWriter::Sink local_sink(const PretrainConfig& config,
+                                         const std::optional<checkpoint::LocalTier>& tier) {
   if (!tier) return {};
-  return [&tier](const mpi::Communicator& comm, const checkpoint::Snapshot& snapshot) {
+  return [run = std::filesystem::path(config.output), &tier](const mpi::Communicator& comm,
+                                                             const checkpoint::Snapshot& snapshot) {
+    if (comm.rank() == 0) sync_metrics(run);
     tier->write(comm, snapshot);
   };
 }
@@ -118,7 +122,7 @@ Checkpointing::Checkpointing(const PretrainConfig& config, Session& session, con
       world_(session.mesh().world()),
       local_(local_tier(world_, config, identity)),
       interval_(config.checkpoint.mtbf * kSecondsPerHour),
-      writer_(world_, shared_sink(config), local_sink(local_)) {}
+      writer_(world_, shared_sink(config), local_sink(config, local_)) {}
 
 bool Checkpointing::restore() {
   drain();
@@ -222,16 +226,7 @@ void Checkpointing::after(const StepVote& vote) {
 RunState Checkpointing::gathered_state() const {
   // Each replica knows the tiles that it had to replace; the checkpoint keeps all of them.
   RunState state = session_.state();
-  Json mine = Json::array();
-  for (const loader::Replacement& entry : state.replaced) mine.push_back(loader::to_json(entry));
-  state.replaced.clear();
-  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
-  for (const std::string& text : world_.gather(dump_json(mine))) {
-    for (const Json& json : parse_json(text)) {
-      const loader::Replacement entry = loader::replacement_from_json(json, "a replica");
-      if (seen.emplace(entry.epoch, entry.position).second) state.replaced.push_back(entry);
-    }
-  }
+  state.replaced = gather_replacements(world_, state.replaced);
   return state;
 }
 

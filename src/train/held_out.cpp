@@ -1,5 +1,7 @@
 #include "held_out.hpp"
 
+#include "bad_rate.hpp"
+
 #include <algorithm>
 
 namespace terramill::train {
@@ -49,7 +51,7 @@ HeldOut hold_out(const parallel::Mesh& mesh, const PretrainConfig& config, const
 void require_bad_rate(const mpi::Communicator& replicas, const loader::Loader& loader, const HeldOut& held,
                       double max_bad_rate) {
   const auto replaced = replicas.sum(static_cast<std::uint64_t>(loader.replacements().size()));
-  loader::require_bad_rate(replaced, held.tiles, max_bad_rate, loader.replacements());
+  require_bad_rate(replicas, replaced, held.tiles, max_bad_rate, loader.replacements());
 }
 
 loader::LoaderOptions centred(loader::LoaderOptions options, int window) {

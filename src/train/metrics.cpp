@@ -60,7 +60,7 @@ MetricsWriter::MetricsWriter(const std::filesystem::path& run, std::int64_t firs
     : run_(run),
       file_(open_lines(run, first_step, evaluates_again)),
       written_(file_.size()),
-      events_(run / "events", first_step) {}
+      events_from_(first_step) {}
 
 void MetricsWriter::go_back_to(std::int64_t first_step) {
   const std::string origin = "lines that wait to be written";
@@ -68,6 +68,8 @@ void MetricsWriter::go_back_to(std::int64_t first_step) {
     return json_get<std::int64_t>(line, "step", origin) < first_step;
   });
   gone_back_to_ = std::min(first_step, gone_back_to_.value_or(first_step));
+  events_from_ = events_ ? first_step : std::min(first_step, events_from_);
+  events_.reset();
   flush();
 }
 
@@ -79,9 +81,7 @@ void MetricsWriter::append(const std::string& line) {
 void MetricsWriter::flush() {
   try {
     if (gone_back_to_) {
-      FileDescriptor cut = open_lines(run_, *gone_back_to_, false);
-      events_ = EventWriter(run_ / "events", *gone_back_to_);
-      file_ = std::move(cut);
+      file_ = open_lines(run_, *gone_back_to_, false);
       written_ = file_.size();
       gone_back_to_.reset();
     }
@@ -106,10 +106,16 @@ void MetricsWriter::write(const std::string& kind, std::int64_t step, const Scal
     tagged.emplace_back(kind + "/" + name, value);
   }
   append(dump_json(line) + '\n');
+  write_events(step, tagged);
+}
+
+void MetricsWriter::write_events(std::int64_t step, const Scalars& tagged) {
   try {
-    events_.scalars(step, tagged);
-  } catch (const IoError& fault) {
-    if (!warned_) log::warn("no TensorBoard events for now: {}", fault.what());
+    if (!events_) events_.emplace(run_ / "events", events_from_);
+    events_->scalars(step, tagged);
+    warned_of_events_ = false;
+  } catch (const std::exception& fault) {  // also of std::filesystem
+    if (!std::exchange(warned_of_events_, true)) log::warn("no TensorBoard events for now: {}", fault.what());
   }
 }
 

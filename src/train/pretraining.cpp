@@ -122,9 +122,10 @@ Run::Run(const mpi::Communicator& world, const PretrainConfig& config, const Opt
       incidents_(fault::parse_steps(config.fault.skip_batches), config.fault.max_skips) {
   if (config.train.knn_every > 0) knn_.emplace(session_.mesh(), config, session_.task());
   state_.hyper_parameters = hyper_parameters(table);
-  for (auto& [name, value] : state_.hyper_parameters) {  // it counts what is in the plan, not where that lies
-    if (name == "plan" && !value.empty()) value = content_of(world, value);
-  }
+  // It counts what is in the plan, not where that lies.
+  std::erase_if(state_.hyper_parameters, [](const auto& option) { return option.first == "plan"; });
+  if (!config.plan.empty())
+    state_.hyper_parameters.emplace_back(kPlanContent, content_of(world, config.plan));
   if (const std::uint64_t region = sampling::region_hash(config.sampling); region != 0) {
     state_.hyper_parameters.emplace_back("sampling.region's content", to_hex(region));
   }
@@ -148,10 +149,8 @@ void Run::start_or_resume() {
   }
 }
 
+/// On rank 0.
 void Run::describe() const {
-  write_sampling_record(world_, config_.output, config_.corpus, session_.manifest(),
-                        session_.feed().first_plan());
-  if (world_.rank() != 0) return;
   const parallel::Mesh& mesh = session_.mesh();
   const BatchShape& shape = session_.shape();
   const std::int64_t weights = session_.parameters(), total_steps = session_.total_steps();
@@ -307,7 +306,9 @@ ExitCode Run::go() {
     log::info("{} is finished: all {} steps are made; nothing is left to do", config_.output, state_.step);
     return ExitCode::kDone;
   }
-  describe();
+  write_sampling_record(world_, config_.output, config_.corpus, session_.manifest(),
+                        session_.feed().first_plan());
+  mpi::on_root(world_, [&] { describe(); });
   require_memory(world_, session_.mesh().device(), session_.memory(), config_.train.ignore_memory_estimate);
   const std::int64_t total_steps = session_.total_steps();
   // A run that was killed after its last checkpoint evaluates it again.

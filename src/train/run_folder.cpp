@@ -1,11 +1,13 @@
 #include "run_folder.hpp"
 
 #include <terramill/checkpoint/checkpoint.hpp>
+#include <terramill/core/damage.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/random_id.hpp>
 #include <terramill/mpi/root_decision.hpp>
 
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -13,19 +15,23 @@ namespace terramill::train {
 
 namespace {
 
-/// What run.json says; nothing where there is none, or where it cannot be read: it is written anew.
+/// What run.json says; nothing where there is none, or it is damaged: it is written anew. IoError where it
+/// may be whole: a new identity would lose the run its checkpoints on the nodes' disks.
 Json known_of(const std::filesystem::path& about) {
-  std::error_code fault;
-  if (!std::filesystem::exists(about, fault)) return Json::object();
+  std::string damage = "it is no JSON object";
   try {
     Json known = read_json(about);
     if (known.is_object()) return known;
-    throw FormatError("it is no JSON object", {"read what describes the run", about.string(), ""});
-  } catch (const Error& error) {
-    log::warn("{} is written anew, and the run's checkpoints on the nodes' disks are not found any more: {}",
-              about.string(), error.what());
-    return Json::object();
+  } catch (const FormatError& error) {
+    damage = error.what();
+  } catch (const IoError& error) {
+    if (error.error_number() == ENOENT) return Json::object();
+    if (!tells_damage(error.error_number())) throw;
+    damage = error.what();
   }
+  log::warn("{} is written anew, and the run's checkpoints on the nodes' disks are not found any more: {}",
+            about.string(), damage);
+  return Json::object();
 }
 
 /// What run.json says, unless the folder is a copy of the run's; else a new one.

@@ -14,8 +14,9 @@ namespace terramill::train {
 /// The folder of a run while the run is at work in it: rank 0 holds its lock, and writes what describes it.
 class RunFolder {
  public:
-  /// Makes and locks config.output. Collective. On all ranks IoError where that fails, UsageError where
-  /// another run holds the lock, or where there are checkpoints and config.resume is not set. `world` must
+  /// Makes and locks config.output. Collective. On all ranks UsageError where another run holds the lock, or
+  /// where there are checkpoints and config.resume is not set; IoError, elsewhere Error, where the folder
+  /// cannot be made or locked, or run.json cannot be read though it may be whole (tells_damage). `world` must
   /// outlive this.
   RunFolder(const mpi::Communicator& world, const PretrainConfig& config);
 
@@ -26,9 +27,10 @@ class RunFolder {
   bool finished() const;
 
   /// Writes config.ini, run.json with `about`, identity and the folder's own path, and band_stats.json of the
-  /// corpus: what normalised the input belongs to the weights. Rank 0 only.
+  /// corpus: what normalised the input belongs to the weights. Rank 0 only. IoError.
   void describe(const std::string& ini, Json about, const std::filesystem::path& corpus) const;
-  /// Notes in run.json that the run came to its end. Rank 0 only.
+  /// Notes in run.json that the run came to its end. Rank 0 only. IoError; FormatError where run.json is
+  /// damaged.
   void note_end() const;
 
  private:

@@ -4,7 +4,10 @@
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 
+#include <algorithm>
 #include <map>
+#include <string>
+#include <utility>
 
 #include <torch/torch.h>
 
@@ -59,11 +62,21 @@ const std::map<std::string, std::string>& later_options() {
   return values;
 }
 
+/// Older checkpoints have the plan's path, and nobody knows what was in it: any plan stands for it.
+void know_plan(std::map<std::string, std::string>& before, const RunState& now) {
+  const auto path = before.extract("plan");
+  if (path.empty() || path.mapped().empty()) return;
+  const auto content =
+      std::ranges::find(now.hyper_parameters, kPlanContent, &std::pair<std::string, std::string>::first);
+  before.emplace(kPlanContent, content == now.hyper_parameters.end() ? path.mapped() : content->second);
+}
+
 }  // namespace
 
 void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint) {
   std::map<std::string, std::string> before(saved.hyper_parameters.begin(), saved.hyper_parameters.end());
   for (const auto& [name, value] : later_options()) before.emplace(name, value);
+  know_plan(before, now);
   std::string differences;
   const auto note = [&](const std::string& name, const std::string& old_value, const std::string& new_value) {
     differences +=

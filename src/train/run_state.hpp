@@ -16,6 +16,9 @@
 
 namespace terramill::train {
 
+/// The hyper-parameter that a run with a plan has in place of the option `plan`: the hash of the file.
+inline constexpr const char* kPlanContent = "plan's content";
+
 /// Where a run stands: everything of a checkpoint but its tensors. Samples are named by (epoch, step), since
 /// all random numbers are functions of those.
 struct RunState {
@@ -32,7 +35,7 @@ struct RunState {
 };
 
 /// UsageError naming every hyper-parameter that differs, with both values, or another corpus or length of its
-/// epochs.
+/// epochs. Of a checkpoint that only tells where its plan lay any plan is taken.
 void require_same_run(const RunState& saved, const RunState& now, const std::string& checkpoint);
 
 /// Reads from the checkpoint what of its tensors is held here. IntegrityError where bytes are damaged.

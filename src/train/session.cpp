@@ -1,5 +1,6 @@
 #include "session.hpp"
 
+#include "bad_rate.hpp"
 #include "mpmae_training.hpp"
 #include "poison.hpp"
 #include "terrafm_training.hpp"
@@ -242,8 +243,8 @@ void Session::note_replacements() {
 void Session::check_bad_rate() {
   counted_ = state_.replaced.size();
   const std::uint64_t replaced = known_ + mesh_.dp_comm().sum<std::uint64_t>(counted_ - known_);
-  loader::require_bad_rate(replaced, state_.steps_per_epoch * shape_.global_batch(),
-                           config_.loader.max_bad_rate, state_.replaced);
+  require_bad_rate(mesh_.dp_comm(), replaced, state_.steps_per_epoch * shape_.global_batch(),
+                   config_.loader.max_bad_rate, state_.replaced);
 }
 
 std::vector<double> Session::gather(const std::vector<double>& mine) const {
@@ -291,6 +292,12 @@ void Session::skip_step() {
   ++state_.step;
   state_.skipped.insert(state_.step);
   note_replacements();
+}
+
+void Session::restored() {
+  sealed_.reset();
+  fed_epoch_.reset();  // what was replaced, and what of it is counted, is of the state before
+  fed_step_ = -1;
 }
 
 std::optional<Corruption> Session::corruption() {

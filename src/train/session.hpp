@@ -58,7 +58,7 @@ class Session {
   /// Throws the Error, naming step and losses, of a step that was refused.
   [[noreturn]] void end_by(const StepResult& refused) const;
   /// Passes over step state().step + 1, tried or not: its batch changes nothing. Collective where an epoch
-  /// begins.
+  /// begins, or after restored().
   void skip_step();
   /// Whether the state is what the last step left and the same on every replica; what is wrong, if not.
   /// Collective.
@@ -68,8 +68,8 @@ class Session {
   /// IntegrityError on all ranks where the replicas have together replaced more of the epoch's tiles than
   /// loader.max_bad_rate allows, on whatever ranks and in however many sessions that was. Collective.
   void check_bad_rate();
-  /// The state comes from a checkpoint.
-  void restored() { sealed_.reset(); }
+  /// The state comes from a checkpoint: tiles are fed anew from its step.
+  void restored();
 
   const parallel::Mesh& mesh() const noexcept { return mesh_; }
   const corpus::Manifest& manifest() const noexcept { return manifest_; }

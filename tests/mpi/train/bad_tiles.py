@@ -47,6 +47,7 @@ def main():
             require(end_of(f"enough-{ranks}") == end_of("all"), f"{ranks} replicas replace the same tiles by the same")
             text = train(f"few-{ranks}", ranks=ranks, rate=too_few, code=1)
             require(f"{bad} of {positions} positions had unreadable tiles" in text, f"{ranks} replicas stop:\n{text}")
+            require(text.count("\n  position ") == min(bad, 20), f"{ranks} replicas list what all had to replace:\n{text}")
             require(sorted((scratch / f"few-{ranks}/checkpoints").glob("step-*"))[-1].name == f"step-{last:08d}",
                     f"{ranks} replicas stop in the step after {last}")
         train("parted", "--train.stop_after", last, ranks=3, rate=enough, code=85)

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -124,6 +125,8 @@ def lost_indexes_are_damage(runs):
     require((folder / "metrics.jsonl").read_bytes() == metrics, "its record stays")
     require("already holds checkpoints" in runs.start("unindexed", code=2), "nor does another take the folder")
     indexes[0].write_bytes(kept)
+    require("step 4" in run("checkpoint", "show", folder), "show takes the newest that has an index")
+    require(json.loads(run("status", folder, "--json"))["checkpoint"] == "step-00000004", "and so does status")
     errors = runs.start("unindexed", "--resume", "--checkpoint.every", "4")
     require("step-00000008 is damaged" in errors and "after step 4" in errors, "the one before is gone on from, and said")
     runs.require_same_end("unindexed", "after a lost index")
@@ -136,7 +139,12 @@ def lost_indexes_are_damage(runs):
 def damaged_records_stop_nothing(runs):
     folder = runs.scratch / "records"
     runs.start("records", "--checkpoint.every", "4", "--train.stop_after", "8", code=85)
-    (folder / "run.json").write_text("")
+    kept = (folder / "run.json").rename(folder / "kept")
+    with socket.socket(socket.AF_UNIX) as unreadable:  # nobody can open it (ENXIO), which is no damage
+        unreadable.bind(str(folder / "run.json"))
+        require("cannot open" in runs.start("records", "--resume", code=1), "a run.json that may be whole ends the start")
+    require((folder / "run.json").is_socket(), "and is not written anew")
+    kept.rename(folder / "run.json").write_text("")
     with open(folder / "metrics.jsonl", "ab") as file:
         file.write(bytes(7) + b"\n")
     errors = runs.start("records", "--resume")
@@ -162,7 +170,7 @@ def a_plan_is_what_is_in_it(runs):
     runs.start("planned", "--plan", plans["a"], "--train.stop_after", "5", code=85)
     kept = plans["a"].read_bytes()
     shutil.copy(plans["b"], plans["a"])
-    require("plan (was" in runs.start("planned", "--plan", plans["a"], "--resume", code=2), "another plan is refused")
+    require("plan's content (was" in runs.start("planned", "--plan", plans["a"], "--resume", code=2), "another plan is refused")
     plans["moved"].write_bytes(kept)
     runs.start("planned", "--plan", plans["moved"], "--resume")
 
@@ -236,7 +244,7 @@ def what_a_node_says_of_itself(runs):
     """Its folder and its failure group come from variables of its own. Sets are of nodes of different groups."""
     prolog = runs.scratch / "prolog.sh"  # of a task: rank by rank another value
     prolog.write_text('rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-$SLURM_PROCID}}; values=($VALUES)\n'
-                      'export "$VARIABLE=${values[rank]}" TERRAMILL_TEST_DISK="$DISK"; exec "$@"\n')
+                      'export TERRAMILL_TEST_DISK="$DISK" "$VARIABLE=${values[rank]}"; exec "$@"\n')
 
     def started(name, variable, values, disk, *options):
         words = [*runs.base, "--output", runs.scratch / name, "--checkpoint.local", "$TERRAMILL_TEST_DISK/deep",
@@ -256,8 +264,10 @@ def what_a_node_says_of_itself(runs):
         about = [json.loads(path.read_text()) for path in (runs.scratch / name / "disk/deep").rglob("*.json")]
         found = sorted({tuple(member["rank"] for member in of["group"]) for of in about})
         require(found == list(map(tuple, together)), f"{name}: {found} keep a parity together, not {together}")
-    done = started("unset", "X", "0 1 2 3", "")
-    require(done.returncode == 2 and "$TERRAMILL_TEST_DISK is not set on this node" in done.stderr, f"it is named:\n{done.stderr}")
+    for name, values, node in (("unset", "", "n0"), ("unset-there", f"{runs.scratch} {runs.scratch}", "n2")):
+        done = started(name, "TERRAMILL_TEST_DISK", values, "")
+        require(done.returncode == 2 and f"$TERRAMILL_TEST_DISK is not set on node {node}" in done.stderr,
+                f"{name}: ended with {done.returncode}; it is named:\n{done.stderr}")
 
 
 def main():

@@ -105,6 +105,23 @@ TEST_F(Metrics, GoBackOnAFullDiskAsSoonAsItHasSpace) {
   EXPECT_EQ(lines(), undisturbed);
 }
 
+TEST_F(Metrics, EventsThatCannotBeWrittenCostNoLine) {
+  const Scalars values{{"loss", 1.5}};
+  const auto events = folder_ / "events";
+  MetricsWriter writer(folder_, 1);
+  for (int step = 1; step <= 3; ++step) writer.write("train", step, values);
+  const std::string undisturbed = lines();
+  std::filesystem::remove_all(events);
+  write_file_durably(events, "no folder");
+  writer.go_back_to(2);
+  writer.write("train", 2, values);
+  writer.write("train", 3, values);
+  EXPECT_EQ(lines(), undisturbed);
+  std::filesystem::remove(events);
+  writer.write("train", 4, values);
+  EXPECT_FALSE(std::filesystem::is_empty(events)) << "they go on when they can";
+}
+
 TEST_F(Metrics, LinesWaitWhileTheDiskIsFull) {
   const Scalars values{{"loss", 1.5}};
   MetricsWriter writer(folder_, 1);

@@ -70,5 +70,19 @@ TEST(RequireSameRun, TakesACheckpointOlderThanReductionDtypeForOneInFloat32) {
   EXPECT_EQ(text.find("train.seed"), std::string::npos) << text;
 }
 
+TEST(RequireSameRun, TakesAnyPlanForOneOfWhichOnlyThePathIsKnown) {
+  const auto with = [](const std::string& name, const std::string& value) {
+    return state_with({{"train.reduction_dtype", "float32"}, {name, value}});
+  };
+  const RunState saved = with("plan", "plan.h5"), unplanned = with("plan", "");
+  const RunState a = with(kPlanContent, "0a"), b = with(kPlanContent, "0b");
+  const RunState none = state_with({{"train.reduction_dtype", "float32"}});
+  EXPECT_EQ(refusal(saved, a), "");
+  EXPECT_NE(refusal(saved, none).find("plan's content (was \"plan.h5\", is \"unset\")"), std::string::npos);
+  EXPECT_EQ(refusal(unplanned, none), "");
+  EXPECT_NE(refusal(unplanned, a).find("plan's content (was \"unset\", is \"0a\")"), std::string::npos);
+  EXPECT_NE(refusal(a, b).find("plan's content (was \"0a\", is \"0b\")"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace terramill::train
