@@ -1,4 +1,5 @@
 #include <terramill/core/activity.hpp>
+#include <terramill/core/error.hpp>
 #include <terramill/core/process_silence.hpp>
 #include <terramill/mpi/meeting.hpp>
 
@@ -6,6 +7,8 @@
 #include <array>
 #include <chrono>
 #include <memory>
+#include <string>
+#include <system_error>
 
 namespace terramill::mpi {
 
@@ -26,16 +29,34 @@ struct Round {
 
 Meeting::Meeting(const Communicator& comm) : comm_(comm) {
   if (comm_.size() == 1) return;
-  thread_ = std::thread([this] {
-    try {
-      talk();
-    } catch (...) {
-      failure_ = std::current_exception();
-      const std::lock_guard lock(mutex_);
-      over_ = true;
-      changed_.notify_all();
-    }
-  });
+  try {
+    all_or_none(comm_, [this] { start(); });
+  } catch (...) {
+    leave();
+    throw;
+  }
+  const std::lock_guard lock(mutex_);
+  begun_ = true;
+  changed_.notify_all();
+}
+
+void Meeting::start() {
+  try {
+    thread_ = std::thread([this] {
+      try {
+        talk();
+      } catch (...) {
+        failure_ = std::current_exception();
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+        changed_.notify_all();
+      }
+    });
+  } catch (const std::system_error& error) {
+    throw Error("no thread can be started: " + std::string(error.what()),
+                {"wait for the work of other ranks", "",
+                 "raise the limits of processes (ulimit -u) and memory, or use fewer threads"});
+  }
 }
 
 Meeting::~Meeting() { leave(); }
@@ -68,9 +89,10 @@ void Meeting::wait() {
 
 void Meeting::talk() {
   // Nothing here may give a beat: this thread gets on whether the work does or not.
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return begun_ || left_; });
   Clock::time_point last_look = Clock::now();
   bool got_on = false;  // since all who work last had
-  std::unique_lock lock(mutex_);
   while (!over_) {
     // Who waits is in the next exchange at once, so that the last to come ends the wait.
     changed_.wait_for(lock, kInterval, [&] { return here_ || left_; });

@@ -17,7 +17,7 @@ namespace terramill::mpi {
 /// is stopped, dead or cut off.
 ///
 /// Over a communicator on which nobody calls a collective between construction and the end of `wait`; it must
-/// outlive this. Both are collective.
+/// outlive this. Both are collective; where a rank's thread cannot start, construction throws on every rank.
 class Meeting {
  public:
   explicit Meeting(const Communicator& comm);
@@ -30,6 +30,7 @@ class Meeting {
   void wait();
 
  private:
+  void start();
   void talk();
   bool exchange(bool here, bool got_on);
   void leave() noexcept;
@@ -37,6 +38,7 @@ class Meeting {
   const Communicator& comm_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  bool begun_ = false;                // guarded by mutex_: every rank has its thread
   bool here_ = false, left_ = false;  // guarded by mutex_: this rank waits; it waits no more
   bool over_ = false;                 // guarded by mutex_: every rank is here, or the talk failed
   std::uint64_t heard_ = 0;           // guarded by mutex_: how often all who work had got on
@@ -55,7 +57,11 @@ void work_and_meet(const Communicator& comm, F&& job) {
   } catch (...) {
     failure = std::current_exception();
   }
-  meeting.wait();
+  try {
+    meeting.wait();
+  } catch (...) {
+    if (!failure) throw;
+  }
   if (failure) std::rethrow_exception(failure);
 }
 

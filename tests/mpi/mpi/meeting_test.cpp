@@ -1,16 +1,19 @@
 #include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/mpi/meeting.hpp>
+#include <terramill/mpi/peer_error.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 namespace terramill::mpi {
 namespace {
@@ -129,6 +132,51 @@ TEST(WorkAndMeet, WhatAJobThrowsIsThrownWhenAllHaveEnded) {
     EXPECT_NO_THROW(work_and_meet(world, job));
   }
   EXPECT_EQ(world.sum(1), world.size());
+}
+
+/// While it lives no thread can start: each would get a larger stack than there are addresses.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_attr_t attributes;
+    pthread_getattr_default_np(&attributes);
+    pthread_attr_getstacksize(&attributes, &size_);
+    set(std::size_t{1} << 50);
+    pthread_attr_destroy(&attributes);
+  }
+  ~NoThreads() { set(size_); }
+  NoThreads(const NoThreads&) = delete;
+  NoThreads& operator=(const NoThreads&) = delete;
+
+ private:
+  static void set(std::size_t size) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, size);
+    EXPECT_EQ(pthread_setattr_default_np(&attributes), 0);
+    pthread_attr_destroy(&attributes);
+  }
+  std::size_t size_ = 0;
+};
+
+TEST(WorkAndMeet, ARankThatCannotStartItsThreadEndsItOnEveryRank) {
+  const Communicator world = Communicator::world();
+  if (world.size() == 1) GTEST_SKIP() << "nobody waits";
+  bool worked = false;
+  const auto meet = [&] { all_or_none(world, [&] { work_and_meet(world, [&] { worked = true; }); }); };
+  std::string text;
+  try {
+    std::optional<NoThreads> none;
+    if (world.rank() == 1) none.emplace();
+    meet();
+  } catch (const Error& error) {
+    text = error.what();
+    EXPECT_EQ(dynamic_cast<const PeerError*>(&error) == nullptr, world.rank() == 1);
+  }
+  EXPECT_NE(text.find("no thread can be started"), std::string::npos) << text;
+  EXPECT_FALSE(worked);
+  meet();
+  EXPECT_TRUE(worked);
 }
 
 }  // namespace
