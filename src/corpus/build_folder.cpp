@@ -24,6 +24,8 @@ void demand_same_options(const Json& there, const Json& now, const fs::path& cor
                          const std::string& what) {
   std::string differences;
   for (const auto& [name, value] : now.items()) {
+    // Earlier releases do not name it.
+    if (name == "input files" && !there.contains(name)) continue;
     const std::string was = there.is_object() && there.contains(name) ? there.at(name).dump() : "unknown";
     if (was != value.dump()) {
       differences +=
@@ -64,10 +66,7 @@ void check_quickly(const fs::path& corpus, const Manifest& manifest) {
 std::optional<Manifest> find_finished(const fs::path& corpus, const Json& options) {
   if (!fs::exists(corpus / kManifestFile)) return std::nullopt;
   Manifest manifest = read_manifest(corpus);
-  Json comparable = options;
-  // Corpora of earlier releases do not name it.
-  if (!manifest.options.contains("input files")) comparable.erase("input files");
-  demand_same_options(manifest.options, comparable, corpus, "a complete corpus");
+  demand_same_options(manifest.options, options, corpus, "a complete corpus");
   check_quickly(corpus, manifest);
   return manifest;
 }
@@ -93,11 +92,12 @@ BuildFolder::BuildFolder(fs::path corpus, const Json& options) : corpus_(std::mo
   make_directories(corpus_ / "shards");
   for (const fs::path& directory : {corpus_, parts, corpus_ / "shards"}) remove_leftovers(directory);
   const fs::path agreed = parts / "build.json";
+  Json there;
   if (fs::exists(agreed)) {
-    demand_same_options(read_json(agreed), options, corpus_, "an unfinished build");
-  } else {
-    write_file_durably(agreed, dump_json(options, 1) + "\n");
+    there = read_json(agreed);
+    demand_same_options(there, options, corpus_, "an unfinished build");
   }
+  if (there != options) write_file_durably(agreed, dump_json(options, 1) + "\n");
 }
 
 std::vector<std::uint64_t> BuildFolder::missing(std::uint64_t shards) const {

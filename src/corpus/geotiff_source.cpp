@@ -9,6 +9,7 @@
 #include <terramill/core/hash.hpp>
 #include <terramill/core/thread_pool.hpp>
 #include <terramill/mpi/communicator.hpp>
+#include <terramill/mpi/meeting.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -27,7 +28,7 @@ std::string size_text(const geo::Grid& grid) {
 
 }  // namespace
 
-GeotiffSource::GeotiffSource(const SourceOptions& options, const mpi::Communicator* comm)
+GeotiffSource::GeotiffSource(const SourceOptions& options)
     : options_(options),
       mapping_(read_mapping(options)),
       places_(find_places(mapping_)),
@@ -44,7 +45,10 @@ GeotiffSource::GeotiffSource(const SourceOptions& options, const mpi::Communicat
       located_[slot].push_back({file, raster->grid(), geo::surroundings(raster->grid())});
     }
   }
-  list_candidates(comm);
+}
+
+void GeotiffSource::list_candidates(const mpi::Communicator* comm) {
+  read_candidates(comm);
   files_xxh3_ = hash_files();
 }
 
@@ -97,7 +101,7 @@ void GeotiffSource::count_tiles(std::uint32_t begin, std::uint32_t end,
 }
 
 /// How many tiles a place gives needs its raster's size: each rank reads the headers of its share of places.
-void GeotiffSource::list_candidates(const mpi::Communicator* comm) {
+void GeotiffSource::read_candidates(const mpi::Communicator* comm) {
   const auto place_count = static_cast<std::uint32_t>(places_.size());
   if (!mapping_.cut) {
     for (std::uint32_t place = 0; place < place_count; ++place) candidates_.push_back({place, 0, 0, false});
@@ -112,7 +116,9 @@ void GeotiffSource::list_candidates(const mpi::Communicator* comm) {
       return static_cast<std::uint32_t>(std::uint64_t{place_count} * static_cast<std::uint64_t>(rank) /
                                         static_cast<std::uint64_t>(comm->size()));
     };
-    mpi::all_or_none(*comm, [&] { count_tiles(share(comm->rank()), share(comm->rank() + 1), counts); });
+    mpi::all_or_none(*comm, [&] {
+      mpi::work_and_meet(*comm, [&] { count_tiles(share(comm->rank()), share(comm->rank() + 1), counts); });
+    });
     comm->sum(std::span(counts));
   }
   for (std::uint32_t place = 0; place < place_count; ++place) {

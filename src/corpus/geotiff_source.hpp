@@ -22,7 +22,11 @@ namespace terramill::corpus {
 /// `cut = yes` each place gives its tiles row by row, and what remains at the right and lower edge is left.
 class GeotiffSource final : public Source {
  public:
-  GeotiffSource(const SourceOptions& options, const mpi::Communicator* comm);
+  /// Lists the files.
+  explicit GeotiffSource(const SourceOptions& options);
+  /// Lists the candidates, before anything else is asked. Collective, where ranks share the reading of
+  /// headers.
+  void list_candidates(const mpi::Communicator* comm);
 
   const Schema& schema() const override { return mapping_.schema; }
   std::uint64_t candidates() const override { return candidates_.size(); }
@@ -48,7 +52,7 @@ class GeotiffSource final : public Source {
   };
 
   std::uint64_t hash_files() const;
-  void list_candidates(const mpi::Communicator* comm);
+  void read_candidates(const mpi::Communicator* comm);
   void count_tiles(std::uint32_t begin, std::uint32_t end, std::span<std::int32_t> counts) const;
   std::string id_of(const Candidate& candidate) const;
   Expected<Target, geo::RasterFault> target_of(const Candidate& candidate, PlaceRasters& rasters) const;

@@ -3,6 +3,7 @@
 #include <terramill/core/log.hpp>
 #include <terramill/core/progress.hpp>
 #include <terramill/eval/extraction.hpp>
+#include <terramill/mpi/meeting.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -28,7 +29,7 @@ at::Tensor extract(const mpi::Communicator& comm, const FeatureModel& model,
   }
   const auto start = std::chrono::steady_clock::now();
   std::vector<T> mine;
-  mpi::all_or_none(comm, [&] {
+  const auto compute_share = [&] {
     loader::LoaderOptions reading;
     reading.threads = options.threads;
     reading.max_bad_rate = 0;
@@ -52,7 +53,8 @@ at::Tensor extract(const mpi::Communicator& comm, const FeatureModel& model,
       mine.insert(mine.end(), rows.const_data_ptr<T>(), rows.const_data_ptr<T>() + rows.numel());
       progress.add(static_cast<std::uint64_t>(batch->size()));
     }
-  });
+  };
+  mpi::all_or_none(comm, [&] { mpi::work_and_meet(comm, compute_share); });
   std::vector<T> all = comm.all_gather(std::span<const T>(mine));
   const double seconds =
       comm.max(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

@@ -1,13 +1,17 @@
+#include "slow_pipe.hpp"
 #include "support/shared_scratch.hpp"
 
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
+#include <terramill/core/json.hpp>
 #include <terramill/corpus/build.hpp>
 #include <terramill/corpus/manifest.hpp>
+#include <terramill/fault/watchdog.hpp>
 #include <terramill/geo/image.hpp>
 #include <terramill/mpi/communicator.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -119,6 +123,56 @@ TEST_F(BuildInput, ACorpusOfAnEarlierReleaseStaysComplete) {
   }
   world_.barrier();
   EXPECT_TRUE(build(world_, options).complete_before);
+}
+
+TEST_F(BuildInput, AnUnfinishedBuildOfAnEarlierReleaseGoesOnAndNoticesOtherFilesFromThenOn) {
+  BuildOptions options = input("tiles");
+  options.work_log = scratch_ / "no such folder" / "log";
+  EXPECT_THROW(build(world_, options), Error);
+  const fs::path agreed = options.output / ".build/build.json";
+  if (world_.rank() == 0) {
+    Json json = read_json(agreed);
+    ASSERT_EQ(json.erase("input files"), 1u);
+    write_file_durably(agreed, dump_json(json, 1) + "\n");
+  }
+  world_.barrier();
+  EXPECT_NE(error_of<Error>([&] { build(world_, options); }).find("no such folder"), std::string::npos);
+  EXPECT_TRUE(read_json(agreed).contains("input files"));
+  options.work_log.clear();
+  EXPECT_EQ(build(world_, options).built_shards, 0u);
+}
+
+TEST_F(BuildInput, RanksThatHaveLookedAtTheirPartAreNotHungWhileAnotherLooksForLong) {
+  constexpr double kLimit = 3, kHeld = 4;  // seconds
+  SourceOptions options = input("tiles").source;
+  const fs::path labels = scratch_ / "tiles/labels.csv", slow = scratch_ / "slow";
+  if (world_.rank() == 0) {
+    write_file_durably(options.mapping, read_text(options.mapping) +
+                                            "[labels]\nfrom = csv\nfile = labels.csv\nid_column = id\n"
+                                            "label_column = label\nclasses = wet\n");
+    write_file_durably(labels, "id,label\na,wet\n");
+    fs::copy(scratch_ / "tiles", slow);
+    fs::remove(slow / "labels.csv");
+    // GDAL opens what is warped with the raster.
+    write_file_durably(slow / "e.tif",
+                       "<VRTDataset rasterXSize=\"8\" rasterYSize=\"4\" subClass=\"VRTWarpedDataset\">"
+                       "<VRTRasterBand dataType=\"Float32\" band=\"1\" subClass=\"VRTWarpedRasterBand\"/>"
+                       "<GDALWarpOptions><SourceDataset relativeToVRT=\"1\">pipe</SourceDataset>"
+                       "</GDALWarpOptions></VRTDataset>");
+  }
+  world_.barrier();
+  std::optional<SlowPipe> table, raster;
+  if (world_.rank() == world_.size() - 1) {
+    options.input = slow;
+    table.emplace(slow / "labels.csv", "id,label\na,wet\n", kHeld);
+    raster.emplace(slow / "pipe", "no raster", kHeld);
+  }
+  const fault::Watchdog watchdog(world_, kLimit, "test", {});
+  EXPECT_EQ(open_source(options, &world_)->candidates(), 10u);
+  if (table) {
+    EXPECT_TRUE(table->held());
+    EXPECT_TRUE(raster->held());
+  }
 }
 
 TEST_F(BuildInput, ARasterThatCannotBeReadEndsTheBuildOnEveryRank) {
