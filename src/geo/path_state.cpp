@@ -1,6 +1,7 @@
 #include "path_state.hpp"
 
 #include <terramill/core/activity.hpp>
+#include <terramill/core/damage.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/file.hpp>
 
@@ -13,6 +14,10 @@
 namespace terramill::geo {
 namespace {
 
+constexpr const char* kAdvice =
+    "see the system log; where this file alone is lost, put another in its place (docs/user-guide.md, "
+    "Quarantine)";
+
 /// Until the end that read() tells: the size in the folder's entry may be out of date.
 void read_whole(const FileDescriptor& file) {
   constexpr std::size_t kBlock = std::size_t{1} << 20;
@@ -22,8 +27,9 @@ void read_whole(const FileDescriptor& file) {
     const ssize_t count = ::read(file.get(), block.data(), block.size());
     if (count == 0) return;
     if (count < 0 && errno != EINTR) {
-      throw IoError("cannot read " + file.path().string(), errno,
-                    {"read a raster", file.path().string(), ""});
+      const int number = errno;
+      throw IoError("cannot read " + file.path().string(), number,
+                    {"read a raster", file.path().string(), tells_damage(number) ? kAdvice : ""});
     }
     beat();
   }

@@ -48,6 +48,27 @@ TEST_F(GeotiffInput, AFileThatTheFileSystemDoesNotGiveIsNoBadTile) {
   expect_fault(*labelled, 0, "s1/p.json", "the file does not exist");
 }
 
+TEST_F(GeotiffInput, AnotherFileInTheLostOnesPlaceIsTheSameListOfFiles) {
+  for (const char* name : {"s1/p.tif", "s1/q.tif"})
+    raster<float>(name, utm(8, 4), 2, [](int, int, int) { return 1; });
+  const std::string cut = source("cut = yes") + radar(), whole = source() + radar();
+  const auto of_cut = open(cut)->files_xxh3(), of_whole = open(whole)->files_xxh3();
+  fs::remove(folder_ / "s1/q.tif");
+  EXPECT_NE(open(whole)->files_xxh3(), of_whole);
+  fs::create_symlink("/proc/self/mem", folder_ / "s1/q.tif");
+  const auto lost = open(whole);
+  EXPECT_NE(error_of<IoError>([&] { static_cast<void>(lost->load(1)); }).find("another in its place"),
+            std::string::npos);
+  fs::remove(folder_ / "s1/q.tif");
+
+  write("s1/q.tif", "");
+  EXPECT_EQ(open(whole)->files_xxh3(), of_whole);
+  expect_fault(*open(whole), 1, "s1/q.tif", "cannot be opened");
+  EXPECT_NE(open(cut)->files_xxh3(), of_cut) << "of no known size, it is one tile";
+  raster<float>("s1/q.tif", utm(8, 4), 2, [](int, int, int) { return 0; });
+  EXPECT_EQ(open(cut)->files_xxh3(), of_cut);
+}
+
 TEST_F(GeotiffInput, LinksToNothingAreSetAsideAndNotOverlooked) {
   radar_file("s1/p.tif");
   fs::create_symlink("nowhere.tif", folder_ / "s1/q.tif");
