@@ -49,6 +49,12 @@ show_job() {
     sleep 1
   done
 }
+# Whether Slurm has begun the job anew, or is about to: this node was taken for lost, and is back. The numbers of the job's
+# steps, its nodes and folders are the next start's then.
+superseded() {
+  in_slurm && show_job || return 1
+  [[ $(job_field JobState) == PENDING || $(job_field Restarts) =~ ^[0-9]+$ && ${BASH_REMATCH[0]} != "${SLURM_RESTART_COUNT:-0}" ]]
+}
 job_field() { head -n 1 <<<"${shown:-}" | grep -o " $1=[^ ]*" | cut -d= -f2; }
 
 # The nodes of the allocation as it is now, a line each: what Slurm gave up is not among them any more.
@@ -142,11 +148,12 @@ fit_nodes() {
   done
 }
 
-# Of the nodes given, the most that reach each other: pairs with the first tell who is cut off. One that reaches nobody is
+# Of the nodes given, many that reach each other: pairs with the first tell who is cut off. One that reaches nobody is
 # left out, and the middle one, far from it, is asked next. When that has happened three times, or there is nobody left to
-# ask, the cause is none of a node: says what the exchange said, gives the first node, and fails.
+# ask, the cause is none of a node: says what the exchange said, gives the first node, and fails. Where all reach the first
+# but not each other, halving finds the first node that one before it does not reach.
 connected_nodes() {
-  local nodes=("$@") first node kept jobs words lonely=0 middle met=false
+  local nodes=("$@") first node kept jobs words lonely=0 middle met=false low high
   while ((${#nodes[@]} > 1)); do
     if words=$(nodes_reach_each_other "${nodes[*]}"); then break; fi
     first=${nodes[0]} kept=("${nodes[0]}") jobs=()
@@ -165,7 +172,14 @@ connected_nodes() {
       fi
       nodes=("${nodes[@]:middle}" "${nodes[@]:1:middle - 1}")
     elif ((${#kept[@]} == ${#nodes[@]})); then
-      break  # every pair does: what failed has passed
+      if words=$(nodes_reach_each_other "${nodes[*]}"); then break; fi  # what failed has passed
+      low=1 high=${#nodes[@]}  # so many from the first on do, and do not
+      while ((high - low > 1)); do
+        middle=$(((low + high) / 2))
+        if nodes_reach_each_other "${nodes[*]:0:middle}" >/dev/null; then low=$middle; else high=$middle; fi
+      done
+      say "unhealthy: MPI does not get from ${nodes[high - 1]} to one of ${nodes[*]:0:high - 1}:"$'\n'"$(tail -n 20 <<<"$words")" >&2
+      nodes=("${nodes[@]:0:high - 1}" "${nodes[@]:high}") met=true
     else
       nodes=("${kept[@]}") met=true
     fi
@@ -238,7 +252,8 @@ place_heirs() {
     count=$((count + 1))
     if [[ -n ${heirs[$node]:-} ]] && kill -0 "${heirs[$node]}" 2>/dev/null; then continue; fi
     srun --mpi=none --overlap --quiet --job-name=terramill-heir --nodes=1 --ntasks=1 --cpus-per-task=1 --mem=0 --nodelist="$node" \
-      bash "$(dirname "${BASH_SOURCE[0]}")/heir.sh" "$job" "${SLURMD_NODENAME:-}" "$asked_nodes" "$asked_file" "$(excluded_nodes)" \
+      bash "$(dirname "${BASH_SOURCE[0]}")/heir.sh" "$job" "${SLURMD_NODENAME:-}" "$asked_nodes" "$asked_file" \
+      "${SLURM_RESTART_COUNT:-0}" "$(excluded_nodes)" \
       </dev/null >/dev/null 2>&1 &
     heirs[$node]=$!
   done
@@ -249,15 +264,21 @@ dismiss_heirs() {
   heirs=()
 }
 
-# Ends what is left of earlier steps, so that no rank of one writes beside the next.
-end_steps() {
-  local left id pids deadline=$((SECONDS + 60))
+# Ends what mpirun left on this node.
+end_session() {
+  local pids deadline=$((SECONDS + 60))
   while [[ -n $session ]]; do
     mapfile -t pids < <(ps -o pid= --sid "$session")
     ((${#pids[@]} && SECONDS < deadline)) || break
     kill -KILL "${pids[@]}" 2>/dev/null
     sleep 0.1
   done
+}
+
+# Ends what is left of earlier steps, so that no rank of one writes beside the next.
+end_steps() {
+  local left id deadline=$((SECONDS + 60))
+  end_session
   in_slurm || return 0
   while :; do
     # JOB.STEP, in an array JOB_TASK.STEP

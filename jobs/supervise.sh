@@ -18,7 +18,7 @@ Slurm: the same with mpirun on this machine.
   --max-restarts N     restarts in all (20)
   --max-stuck N        restarts in a row after which no newer checkpoint, or no further shard, is there (3)
   --pause S            seconds before a restart after one that brought nothing: twice as many, then four times … (15)
-  --max-requeues N     how often Slurm may have started the job anew (10)
+  --max-requeues N     how often Slurm may have started the job anew when a start brings nothing further (10)
   --requeue            after the stop signal of the time limit, requeue the job instead of ending it with 85
   --least-disk MIB     a node's scratch must have so much free (64)
   --least-memory MIB   a node must have so much available (256)
@@ -72,7 +72,7 @@ option_value() {
   echo "$value"
 }
 
-output='' restarts=0 stuck=0 refusals=0 stopping=false for_good=false step='' own_session=() code=0 described='' mark=''
+output='' restarts=0 stuck=0 refusals=0 stopping=false for_good=false step='' own_session=() code=0 described='' mark='' at_start=0
 
 # An option's value as --print-config told it, from the command line where it told nothing: described_value SECTION NAME.
 described_value() {
@@ -84,6 +84,7 @@ described_value() {
 }
 
 # What is durable, as one number that grows: the newest complete checkpoint's step, or finished shards.
+# Checkpoints on the nodes' own disks count once the next attempt has taken them over.
 progress() {
   local files
   shopt -s nullglob
@@ -169,7 +170,19 @@ recall_earlier_start() {
   fi
 }
 
+# Ends this script and what it started on this node, which Slurm gave up; nothing by Slurm, whose next start of the job has
+# the same numbers. srun would pass on a signal that it can catch.
+abandon() {
+  trap '' USR1 TERM INT HUP
+  say "Slurm took this node for lost and begins the job anew: this start of it ends"
+  # shellcheck disable=SC2046
+  kill -KILL $(jobs -p) 2>/dev/null
+  end_session
+  exit 1
+}
+
 finish() {
+  if superseded; then abandon; fi
   trap '' USR1 TERM INT HUP
   say "${2:-done}"
   cancel_chain "$1"
@@ -185,9 +198,13 @@ finish() {
 # cancelled is not running any more.
 requeue_or_finish() {
   if ! in_slurm; then finish "$1" "$2"; fi
-  if ((${SLURM_RESTART_COUNT:-0} >= max_requeues)); then finish "$1" "$2; not requeued: that was done $max_requeues times"; fi
+  if superseded; then abandon; fi
+  if ((${SLURM_RESTART_COUNT:-0} >= max_requeues && $(progress) <= at_start)); then
+    finish "$1" "$2; not requeued: that was done ${SLURM_RESTART_COUNT:-0} times, and this start brought nothing further than $at_start"
+  fi
   if show_job && [[ $(job_field JobState) == RUNNING && $(job_field Requeue) == 1 ]]; then
     say "$2: requeueing the job"
+    dismiss_heirs
     clear_scratch
     if requeue_job "$(excluded_nodes)"; then exit "$1"; fi
   fi
@@ -237,7 +254,7 @@ supervise() {
     all_nodes=1 per_node=$ranks own_session=(setsid)
   fi
   if ((${SLURM_RESTART_COUNT:-0} == 0 && (all_nodes <= spares || all_nodes - spares < least_nodes))); then
-    refuse "$all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
+    finish 2 "refused: $all_nodes nodes with $spares spares leave fewer than --least-nodes $least_nodes"
   fi
 
   wait_for_controller
@@ -253,7 +270,7 @@ supervise() {
   output=$(described_value '' output)
   if [[ -z $output ]]; then
     grep -v '^out:' <<<"$answer" | tail -n 20 >&2
-    refuse "neither the command line nor the configuration tells an output, or terramill ${subcommand[*]} --print-config fails"
+    finish 2 "refused: neither the command line nor the configuration tells an output, or terramill ${subcommand[*]} --print-config fails"
   fi
   asked_file=$output/$([[ ${subcommand[0]} == pretrain ]] && echo faults || echo .build)/nodes-$job
   if in_slurm && ((${SLURM_RESTART_COUNT:-0})); then recall_earlier_start; fi
@@ -262,6 +279,8 @@ supervise() {
   [[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1
   fault_limit=$(described_value fault limit)
   [[ $fault_limit =~ ^[0-9]+ ]] && fault_limit=${BASH_REMATCH[0]} || fault_limit=600
+  saves_on_nodes=0  # the first attempt without anything further may have left it on the nodes' disks
+  [[ -z $(described_value checkpoint local) ]] || saves_on_nodes=1
   # A folder that does not exist here is for terramill to refuse.
   for folder in "$output" "$(described_value '' corpus)" "$(described_value '' input)"; do
     [[ $folder != "$output" || -e $folder ]] || folder=$(dirname "$folder")
@@ -275,9 +294,10 @@ supervise() {
     [[ -z $mark ]] || mark_session "$mark"
   fi
 
-  newest=$(progress) looked_again=false
+  newest=$(progress) at_start=$newest looked_again=false
   while :; do
     wait_for_controller || stopped
+    if superseded; then abandon; fi
     end_steps
     first=$((restarts == 0 && ${SLURM_RESTART_COUNT:-0} == 0))
     if ! found=$(healthy_nodes) && ((first)) && ! $stopping; then
@@ -354,8 +374,8 @@ supervise() {
     if ((now > newest)); then stuck=0 newest=$now; else stuck=$((stuck + 1)); fi
     if ((restarts > max_restarts)); then finish "$code" "gave up: restarted $max_restarts times"; fi
     if ((stuck >= max_stuck)); then finish "$code" "gave up: $stuck attempts in a row brought nothing further than $newest"; fi
-    if ((stuck)); then
-      seconds=$((pause << (stuck < 5 ? stuck : 5)))
+    if ((stuck > saves_on_nodes)); then
+      seconds=$((pause << (stuck < 6 ? stuck - 1 : 5)))
       say "nothing further than $newest: waiting for $seconds s"
       pause_for "$seconds"
     fi

@@ -52,9 +52,17 @@ std::pair<const CommandEntry*, std::size_t> find_command(const std::vector<std::
     }
   }
   std::vector<std::string> names;
-  for (const CommandEntry& command : terramill::cli::commands()) names.emplace_back(command.name);
-  const std::string typed =
-      words.size() > 1 && words[1].rfind('-', 0) != 0 ? words[0] + " " + words[1] : words[0];
+  std::string family;  // those that begin with the first word
+  for (const CommandEntry& command : terramill::cli::commands()) {
+    names.emplace_back(command.name);
+    if (names.back().starts_with(words[0] + " ")) family += (family.empty() ? "" : ", ") + names.back();
+  }
+  const bool has_second = words.size() > 1 && !words[1].starts_with('-');
+  if (!has_second && !family.empty()) {
+    throw terramill::UsageError("\"" + words[0] + "\" is the first word of several subcommands",
+                                {"read the command line", words[0], "there are: " + family});
+  }
+  const std::string typed = has_second ? words[0] + " " + words[1] : words[0];
   auto hint = terramill::nearest(typed, names);
   if (!hint) hint = terramill::nearest(words[0], names);
   throw terramill::UsageError(

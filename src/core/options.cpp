@@ -151,9 +151,13 @@ std::vector<std::string> OptionTable::State::names() const {
 void OptionTable::State::refuse_unknown(const std::string& name, const std::string& where) const {
   auto meant = nearest(name, names());
   if (!meant) {  // the right name under no or another section
-    const std::string own = name.substr(name.rfind('.') + 1);
+    const auto own = [](const std::string& full) {
+      std::string last = full.substr(full.rfind('.') + 1);
+      std::ranges::replace(last, '-', '_');
+      return last;
+    };
     for (const auto& candidate : names()) {
-      if (!meant && candidate.substr(candidate.rfind('.') + 1) == own) meant = candidate;
+      if (!meant && own(candidate) == own(name)) meant = candidate;
     }
   }
   throw UsageError("unknown option " + name + " (" + where + ")",

@@ -27,8 +27,8 @@ Incidents::Next Incidents::unstable(std::int64_t step, const std::string& reason
     throw UnstableError(
         "training is unstable: " + std::to_string(found_.size()) + " batches had to be skipped",
         {"train", "step " + std::to_string(step) + ": " + reason,
-         "lower train.lr, look at the corpus, or raise fault.max_skips (" + std::to_string(max_skips_) +
-             ")"});
+         "look at the corpus; resume with a larger fault.max_skips than " + std::to_string(max_skips_) +
+             ", or start a new run with --init-from and a lower train.lr"});
   }
   return Next::kSkip;
 }

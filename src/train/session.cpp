@@ -318,7 +318,8 @@ void Session::end_by(const StepResult& refused) const {
   throw Error("step " + std::to_string(state_.step + 1) + " must not count, since " + refused.refusal + ":" +
                   parts + " gradient_norm=" + std::to_string(refused.gradient_norm),
               {"train", config_.output,
-               "resume from the newest checkpoint with a lower train.lr, or look at the corpus"});
+               "look at the corpus; resume with --fault.skip_batches " + std::to_string(state_.step + 1) +
+                   ", or start a new run with --init-from and a lower train.lr"});
 }
 
 StepResult Session::try_step() {

@@ -21,7 +21,7 @@ from chaos.hits import hit
 from chaos.on_machine import Supervised
 from chaos.on_slurm import OF_NODES, Clustered
 from chaos.summary import write_summary
-from cluster.campaign import WORKLOADS, Record, Workload
+from cluster.campaign import WORKLOADS, Record, Workload, commit_of_program
 from cluster.faults import NODES
 from cluster.slurm import cluster
 from support.program import require
@@ -101,7 +101,7 @@ def one_run(number, seed, folder, work, kinds, nodes):
     finally:
         job.clean_up()
     attempts = sum(text.startswith("attempt") for _, text in job.events())
-    return {"run": number, "seed": seed, "where": job.where, "workload": workload.name, "faults": met, "drawn": plan.drawn,
+    return {"run": number, "seed": seed, "commit": commit_of_program(), "where": job.where, "workload": workload.name, "faults": met, "drawn": plan.drawn,
             "attempts": attempts, "end": "bit-identical", "seconds": round(time.time() - started, 1)}
 
 

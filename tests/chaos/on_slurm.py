@@ -24,6 +24,7 @@ class Clustered(Job):
         if workload.trains:
             extra = [*extra, "--checkpoint.local", nodes.state / LOCAL, "--checkpoint.local_every", 3]
         self.looked, self.state, self.over_since, self.hurt = 0.0, "", None, []
+        self.unswept = set()  # scratch of jobs whose supervisor was killed: for an epilog to clean
         super().__init__(nodes, workload, folder / "out", folder / "job.log", extra, count=count,
                          supervisor=["--max-restarts", 99, "--max-stuck", 20, "--pause", 0, "--max-requeues", 99])
 
@@ -66,7 +67,8 @@ class Clustered(Job):
         self.submit()
 
     def leftovers(self):
-        return ranks_of(self.nodes.processes()).values()
+        return [*ranks_of(self.nodes.processes()).values(),
+                *(path for path in self.nodes.left_on_nodes() if path.name not in self.unswept)]
 
     def clean_up(self):
         clean_up(self.nodes)
@@ -80,6 +82,7 @@ class Clustered(Job):
         if kind == "kill-launcher":
             send(pid for pid in self.processes_named("srun") if "terramill" in command_of(pid))
         elif kind == "kill-all":
+            self.unswept.add(f"terramill-{self.id}")
             send([*self.processes_named("supervise.sh", "srun"), *self.ranks().values()])
             self.wait(self.ended, "all of it is gone")
             self.start(draw.choice(self.counts))

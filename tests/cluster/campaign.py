@@ -7,15 +7,18 @@ import json
 import os
 import pathlib
 import re
+import statistics
+import subprocess
 import time
 
-from support.program import (BINARY, SMALL_MODELS, checkpoint_tensors, curve, newest_checkpoint, require, run)
+from support.program import (BINARY, SMALL_MODELS, SOURCE, checkpoint_tensors, curve, newest_checkpoint, require, run)
 
 SEED = 4
 TILES = 240
 SHARD_TILES = 6
 RECIPE = ["--train.micro_batch_size", "2", "--train.micro_batches", "4", "--train.reduction", "exact",
           "--train.warmup_steps", "4", "--train.lr", "2e-3", "--checkpoint.every", "4", "--checkpoint.keep", "3"]
+SPEED_STEPS = 3
 WORKLOADS = ("mpmae", "terrafm", "corpus")
 
 
@@ -92,6 +95,12 @@ class Workload:
         state = {name: digest(data) for name, data in checkpoint_tensors(checkpoint).items()}
         state["curve"] = digest(json.dumps(curve(output)).encode())
         return state
+
+
+def commit_of_program():
+    """The last commit that changed what is tested."""
+    words = ["git", "-C", SOURCE, "log", "-1", "--format=%h", "--", "src", "include", "jobs"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def last_step(output):
@@ -190,12 +199,30 @@ class Watched:
             lost = int(rolled.group(1)) - 1 - kept
         if again is not None:
             back = next((when for when, progress in self.history if when > again and progress > kept), None)
-        found = {"detected": noticed and round(noticed - hit, 1), "lost": lost, "back": back and round(back - hit, 1)}
+        fast = self.at_speed(hit, back or hit)
+        found = {"detected": noticed and round(noticed - hit, 1), "lost": lost, "back": back and round(back - hit, 1),
+                 "fast": fast and round(fast - hit, 1)}
         read = re.search(r"^(\S+ \S+) info .*resuming", self.text()[self.position(again):], re.M) if ended and back else None
         if read:
             moments = [hit, ended, again, datetime.datetime.fromisoformat(read.group(1)).timestamp(), back]
             found["parts"] = [round(after - before, 1) for before, after in zip(moments, moments[1:])]
         return found
+
+    def at_speed(self, hit, since):
+        """When from a moment on the run got on as before the fault: `SPEED_STEPS` steps in at most 1.5 times the median."""
+        def paces(history):
+            for index, (start, first) in enumerate(history):
+                for end, last in history[index + 1:]:
+                    if last <= first:
+                        break  # rolled back
+                    if last - first >= SPEED_STEPS:
+                        yield start, (end - start) / (last - first)
+                        break
+        before = [pace for _, pace in paces([entry for entry in self.history if 0 < entry[1] and entry[0] < hit])]
+        if not before:
+            return None
+        limit = 1.5 * statistics.median(before)
+        return next((start for start, pace in paces([entry for entry in self.history if entry[0] >= since]) if pace <= limit), None)
 
     def position(self, when):
         """Where in the log the supervisor's line of that time stands."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import time
 
@@ -32,12 +33,15 @@ def cut_off_node(job):
 
 def hold_while(job, act):
     """Does `act` while no rank gets any further, so that the end of the run does not come before it."""
-    ranks = sorted(job.ranks())
-    job.signal(ranks, signal.SIGSTOP)
+    hold(job.ranks().values(), act)
+
+
+def hold(pids, act):
+    send(pids, signal.SIGSTOP)
     try:
         act()
     finally:
-        job.signal(ranks, signal.SIGCONT)
+        send(pids, signal.SIGCONT)
 
 
 def fill_scratch(job):
@@ -49,7 +53,7 @@ def lose_one_of_the_least(job):
     """The job waits in the queue, for as many nodes as before, until there are enough."""
     lose_node(job)
     start_soon(job)
-    time.sleep(10)
+    job.wait(lambda: job.field("Reason") not in ("None", "BeginTime", None), "Slurm has looked for nodes", limit=120)
     require(job.field("JobState") == "PENDING", f"the job waits for {job.count} nodes, it is {job.field('JobState')}")
     for node in NODES:
         job.nodes.call("mend", node)
@@ -67,6 +71,20 @@ def lose_batch_host(job):
     job.nodes.call("kill", victim)
     start_soon(job)
     job.nodes.call("mend", victim)
+
+
+def cut_off_batch_host(job):
+    """Slurm begins the job anew on the other nodes; then the link is back, and with it the old supervisor and its ranks."""
+    victim, attempts = job.field("BatchHost"), len(job.nodes_of_attempts())
+    job.nodes.call("cut", victim)
+    start_soon(job)
+    job.wait(lambda: len(job.nodes_of_attempts()) > attempts and job.ranks_but_on(victim), "the job begins anew", limit=300)
+    hold(job.ranks_but_on(victim), lambda: job.nodes.call("mend", victim))
+    job.lost = victim  # Slurm ends the old supervisor there: its scratch is for an epilog
+
+
+def slow_link(job):
+    job.nodes.call("slow", job.node_of(2), "20mbit")
 
 
 def lose_local_disk(job):
@@ -117,8 +135,8 @@ def kill_without_controller(job):
     supervisors = [pid for pid in map(int, job.nodes.processes()) if runs_supervisor(pid)]
     send(supervisors, signal.SIGSTOP)
     job.signal([2])
-    job.wait(lambda: not job.ranks(), "the ranks end", limit=120)
-    time.sleep(1)  # the step's end is told
+    listed = lambda: job.nodes.call("run", "squeue", "--noheader", "--steps", f"--jobs={job.id}", "--format=%i %j")
+    job.wait(lambda: not re.search(r"^\d+\.\d+ (?!terramill-heir)", listed(), re.M), "Slurm knows that the ranks ended", limit=120)
     job.nodes.call("stop-controller")
     send(supervisors, signal.SIGCONT)
     try:

@@ -11,13 +11,15 @@ with `train.reduction = fast`, which on other layouts adds in another order, the
   the ranks survive it, to the line that tells it in the log.
 - *lost*: training steps that had to be computed again; checkpoints were four steps apart. Of a build: finished shards.
 - *back after*: seconds from the fault to the first new step, or shard.
+- *at speed after*: seconds from the fault until three steps or shards take at most 1.5 times as long as before it; — where
+  the run or build ended before, or went on slower, on fewer nodes or with a slow one.
 - *nodes*: how many each start of the ranks had.
 
-All nodes shared two cores that other work kept busy, so seconds tell the order of magnitude. Slurm was told to take a
+All nodes shared two cores, so seconds tell the order of magnitude. Slurm was told to take a
 silent node for lost after 20 s (`SlurmdTimeout`; clusters have 300). {older}
 
-| fault | work | detected in | lost | back after | nodes | end |
-|---|---|---|---|---|---|---|
+| fault | work | detected in | lost | back after | at speed after | nodes | end |
+|---|---|---|---|---|---|---|---|
 """
 
 OLDER = """The {older} rows with † are of
@@ -48,7 +50,7 @@ def write_table(path, faults, lines):
                 nodes = ", ".join(map(str, line["nodes"]))
                 mark = "" if line["commit"] == commit else " †"
                 rows.append(f"| {fault.title} | {workload} | {seconds(line['detected'])} | {lost} "
-                            f"| {seconds(line['back'])} | {nodes} | {line['end']}{mark} |\n")
+                            f"| {seconds(line['back'])} | {seconds(line.get('fast'))} | {nodes} | {line['end']}{mark} |\n")
     older = OLDER.format(older=len(others), commits=", ".join(sorted(set(others))), newest=commit) if others else ""
     text = HEAD.format(count=len(rows), older=older).replace(" \n", "\n")
     text += "".join(rows)

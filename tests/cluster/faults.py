@@ -10,14 +10,14 @@ import dataclasses
 import pathlib
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 
-from cluster.campaign import WORKLOADS, Record, Watched, Workload, ranks_of
-from cluster.fault_acts import (NODES, break_disk, cut_off_node, damage, fill_scratch, kill, kill_without_controller,
-                                lose_batch_host, lose_local_disk, lose_node, lose_one_of_the_least, preempt,
-                                preempt_after_ban, request_stop, restart_controller, send, stop, stop_first_of_chain, told)
+from cluster.campaign import WORKLOADS, Record, Watched, Workload, commit_of_program, ranks_of
+from cluster.fault_acts import (NODES, break_disk, cut_off_batch_host, cut_off_node, damage, fill_scratch, kill,
+                                kill_without_controller, lose_batch_host, lose_local_disk, lose_node, lose_one_of_the_least,
+                                preempt, preempt_after_ban, request_stop, restart_controller, send, slow_link, stop,
+                                stop_first_of_chain, told)
 from cluster.fault_table import write_table
 from cluster.slurm import cluster, wait_until
 from support.program import SOURCE, checkpoint_tensors, newest_checkpoint, require
@@ -51,6 +51,10 @@ class Job(Watched):
     def ranks(self):
         """{rank: process id} of the ranks that run."""
         return ranks_of(self.nodes.processes())
+
+    def ranks_but_on(self, node):
+        """The process ids of the ranks that run on the other nodes."""
+        return [pid for other in NODES if other != node for pid in ranks_of(self.nodes.processes(other)).values()]
 
     def node_of(self, rank):
         """The node on which a rank runs."""
@@ -125,6 +129,9 @@ FAULTS = [
     Fault("node-least", "a node lost, `--least-nodes 4`: waits for it", lose_one_of_the_least,
           supervisor=["--least-nodes", 4], says=("3 healthy nodes are too few: requeueing",)),
     Fault("batch-host", "the batch host lost", lose_batch_host),
+    Fault("batch-host-cut", "the batch host cut off; back when the job runs anew on the others", cut_off_batch_host,
+          count=3, nodes=(3, 3), extra=["--fault.limit", 20]),
+    Fault("slow-link", "a node's link slowed to 20 Mbit/s", slow_link, nodes=(4,)),
     Fault("scratch-full", "a node's scratch filled, and its rank killed", fill_scratch, nodes=(4, 3),
           says=("unhealthy: n3 cannot write in",)),
     Fault("stop-signal", "`scancel --signal=USR1`, submitted again", request_stop),
@@ -203,8 +210,8 @@ def suffer(nodes, fault, workload, folder):
     times = job.times(hit)
     require(fault.most_lost is None or times["lost"] <= fault.most_lost,
             f"{workload.name}, {fault.key}: {times['lost']} steps are lost\n{job.text()}")
-    commit = subprocess.run(["git", "-C", str(SOURCE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {"workload": workload.name, "fault": fault.key, "commit": commit.stdout.strip(), "title": fault.title, "at": at,
+    commit = commit_of_program()
+    return {"workload": workload.name, "fault": fault.key, "commit": commit, "title": fault.title, "at": at,
             "attempts": len(attempts), "nodes": attempts, "seconds": round(time.time() - started, 1), "end": end, **times}
 
 

@@ -5,12 +5,15 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import tempfile
 
 from support.program import SOURCE, require
 
-#: Runs its command once a node, `terramill` once; the exchange of messages fails where the file `cut` names a node, or *.
+#: Runs its command once a node, `terramill` once; the exchange of messages fails where the file `cut` names a node, two of
+#: them with a blank between, or *.
 SRUN = r"""#!/usr/bin/env bash
 here=$(dirname "$0")
 echo "srun $*" >>"$here/calls"
@@ -24,7 +27,9 @@ case $* in
   *--ping*)
     cp "$here/environment" "$here/environment-of-ping"
     [[ $nodes == *,* && -e $here/cut ]] || exit 0
-    while read -r node; do if [[ $node == '*' || ,$nodes, == *,$node,* ]]; then echo "no PMI here" >&2; exit 1; fi; done <"$here/cut"
+    while read -r node other; do
+      if [[ $node == '*' || ,$nodes, == *,$node,* && ,$nodes, == *,${other:-$node},* ]]; then echo "no PMI here" >&2; exit 1; fi
+    done <"$here/cut"
     exit 0 ;;
   *heir.sh*) exec tail -f /dev/null ;;
   terramill* | *' terramill '*) exec "$@" ;;
@@ -38,10 +43,14 @@ echo "scontrol $*" >>"$here/calls"
 case $* in
   ping) echo "Slurmctld(primary) at ctl is UP" ;;
   "show hostnames"*) cat "$here/nodes" ;;
-  *"show job"*) echo "JobId=7 JobState=RUNNING Requeue=1 ExcNodeList=(null) PreemptTime=None" ;;
+  *"show job"*)
+    field=$(cat "$here/fields" 2>/dev/null)  # one that is otherwise
+    echo "JobId=7 JobState=RUNNING Requeue=1 ExcNodeList=(null) PreemptTime=None Restarts=${SLURM_RESTART_COUNT:-0}" |
+      sed "s/ ${field%%=*}=[^ ]*/ $field/" ;;
 esac
 """
 SQUEUE = '#!/usr/bin/env bash\n[[ $* == *--steps* ]] || echo "RUNNING nodes"\n'
+SCANCEL = '#!/usr/bin/env bash\necho "scancel $*" >>"$(dirname "$0")/calls"\n'
 SBATCH = '#!/usr/bin/env bash\necho "sbatch $*" >>"$(dirname "$0")/calls"\necho 11\n'
 #: As often as there are lines in `sleeps`, then it fails, which ends an heir.
 SLEEP = '#!/usr/bin/env bash\nhere=$(dirname "$0")\n[[ -s $here/sleeps ]] && sed -i 1d "$here/sleeps"\n'
@@ -54,6 +63,7 @@ if [[ $* == *--print-config* ]]; then
 fi
 echo start >>"$here/starts"
 env >"$here/environment-of-ranks"
+[[ ! -e $here/meanwhile ]] || . "$here/meanwhile"
 code=$(head -n 1 "$here/code" 2>/dev/null)
 sed -i 1d "$here/code" 2>/dev/null
 exit "${code:-0}"
@@ -66,7 +76,7 @@ class Stage:
     def __init__(self, folder, nodes, **environment):
         self.folder, self.nodes = pathlib.Path(folder), nodes
         for name, text in {"srun": SRUN, "scontrol": SCONTROL, "squeue": SQUEUE, "sinfo": "#!/bin/sh\n", "sbatch": SBATCH,
-                           "scancel": "#!/bin/sh\n", "terramill": TERRAMILL}.items():
+                           "scancel": SCANCEL, "terramill": TERRAMILL}.items():
             self.write(name, text).chmod(0o755)
         self.write("nodes", "".join(f"{node}\n" for node in nodes))
         self.write("mpi", "MPI plugin types are...\n\tnone\n\tpmi2\n\tpmix\n")
@@ -121,11 +131,60 @@ def an_heir_reads_long_lists():
             there.write("sleep", SLEEP).chmod(0o755)
             there.write("sleeps", "1\n2\n")
             (there.folder / "run").mkdir()
-            there.run("heir.sh", 7, host, 1000, there.folder / "run/faults/nodes-7", "bad1,bad2", code=0)
+            there.run("heir.sh", 7, host, 1000, there.folder / "run/faults/nodes-7", 0, "bad1,bad2", code=0)
             require(len(there.calls("scontrol requeue 7")) == requeues, f"{host[:9]}: {requeues} requeueings")
             if requeues:
                 require(there.calls("update", "NumNodes=1000", "ExcNodeList=bad1,bad2"), "the job is to be as before")
                 require((there.folder / "run/faults/nodes-7").read_text() == "1000\n", "and its next start knows it")
+
+
+def an_heir_is_of_one_start():
+    """One that was cut off with the batch host, and is back, finds the job on other nodes."""
+    with stage("n3", "n4") as there:
+        there.write("sleep", SLEEP).chmod(0o755)
+        there.write("sleeps", "1\n2\n")
+        there.write("fields", "Restarts=1")
+        there.run("heir.sh", 7, "n1", 4, there.folder / "nodes-7", 0, code=0)
+        require(not there.calls("requeue"), "it leaves the next start alone")
+
+
+def who_was_taken_for_lost_leaves_the_job_alone():
+    """The batch host was cut off, Slurm has begun the job anew, and then the link is back: before an attempt, or after one."""
+    for fields in ("Restarts=1", "JobState=PENDING"):
+        for meanwhile in (False, True):
+            with stage("n1", "n2") as there:
+                if meanwhile:
+                    there.write("meanwhile", f"echo {fields} >$here/fields; rm $here/calls\n")
+                    there.write("code", "1\n")
+                else:
+                    there.write("fields", fields)
+                log = there.supervise(code=1)
+                require("Slurm took this node for lost" in log, f"it is told:\n{log}")
+                require(there.starts() == meanwhile, "nothing more is started")
+                for words in (("scancel",), ("requeue",), ("rm -rf",), ("update",)):
+                    require(not there.calls(*words), f"nothing of the next start is touched: {there.calls(*words)}")
+                for folder in (there.folder, pathlib.Path("/dev/shm")):  # of the next start, for all it knows
+                    shutil.rmtree(folder / f"terramill-{there.environment['SLURM_JOB_ID']}", ignore_errors=True)
+
+
+def a_job_that_gets_on_is_requeued_for_ever():
+    """--max-requeues is for starts that bring nothing further."""
+    for saved, requeues in ((False, 0), (True, 1)):
+        with stage("n1", "n2", SLURM_RESTART_COUNT="3") as there:
+            checkpoint = "mkdir -p $here/run/checkpoints/step-00000008; touch $here/run/checkpoints/step-00000008/index.json\n"
+            there.write("meanwhile", f"echo PreemptTime=2026-11-22 >$here/fields\n{checkpoint if saved else ''}")
+            there.write("code", "85\n")
+            log = there.supervise("--max-requeues", 3, code=85)
+            require(len(there.calls("scontrol requeue")) == requeues, f"{requeues} requeueings:\n{log}")
+            require(saved or "not requeued: that was done 3 times, and this start brought nothing further" in log, f"it is told:\n{log}")
+
+
+def pauses_double():
+    for words, wanted in (((), ["1", "2"]), (("--checkpoint.local", "/nodes"), ["2"])):
+        with stage("n1") as there:
+            there.write("code", "1\n1\n0\n")
+            log = there.run("supervise.sh", "--least-memory", 1, "--pause", 1, "pretrain", *words, code=0)
+            require(re.findall(r"waiting for (\d+) s", log) == wanted, f"{words}: {wanted}\n{log}")
 
 
 def steps_ask_for_what_they_need():
@@ -186,6 +245,11 @@ def what_fails_everywhere_is_no_node():
     with stage(*nodes) as there:
         there.write("cut", "n1\nn6\n")
         require("attempt 1: 14 ranks on 7 nodes: n2 n3 n4 n5 n7 n8 n9;" in there.supervise(code=0), "two nodes are left out")
+    for cut, left in (("n2 n3", "n1 n2 n4 n5 n6 n7 n8 n9"), ("n8 n9\nn2 n5", "n1 n2 n3 n4 n6 n7 n8")):
+        with stage(*nodes) as there:  # all reach the first
+            there.write("cut", f"{cut}\n")
+            log = there.supervise(code=0)
+            require(f"nodes: {left};" in log and "no PMI here" in log, f"{cut}: {left} go on:\n{log}")
     with stage(*nodes[:2], SLURM_RESTART_COUNT="1") as there:
         there.write("cut", "*\n")
         require("attempt 1: 2 ranks on 1 nodes" in there.supervise(code=0), "later one node goes on")
@@ -217,6 +281,11 @@ def refusals_say_why():
         log = there.run("supervise.sh", "pretrain", "--wrong", code=2)
         require("there is no option --wrong" in log, f"the program's words are told:\n{log}")
         require("leave fewer than --least-nodes 2" in there.supervise("--least-nodes", 2, code=2), "too few nodes")
+    task = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1"}
+    for words in (("pretrain", "--wrong"), ("--least-nodes", 2, "pretrain")):
+        with stage("n1", **task) as there:
+            log = there.run("supervise.sh", *words, code=2)
+            require(there.calls("scancel --state=PENDING 7") and "exit code 2" in log, f"{words}: the chain ends\n{log}")
 
 
 def a_chain_waits_for_a_lock_that_was_left():
@@ -256,6 +325,10 @@ def the_page_is_made_where_the_points_were():
 
 def main():
     an_heir_reads_long_lists()
+    an_heir_is_of_one_start()
+    who_was_taken_for_lost_leaves_the_job_alone()
+    a_job_that_gets_on_is_requeued_for_ever()
+    pauses_double()
     steps_ask_for_what_they_need()
     scratch_lies_where_the_node_has_it()
     launchers_fit_the_library()
