@@ -1,3 +1,4 @@
+#include <terramill/core/activity.hpp>
 #include <terramill/core/error.hpp>
 #include <terramill/core/hash.hpp>
 #include <terramill/core/philox.hpp>
@@ -169,6 +170,7 @@ ProbeResult linear_probe(const ProbeSamples& training, const ProbeSamples& valid
   }
   std::vector<float> rates(schedules.size());
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
+    beat();
     const at::Tensor order = shuffled(samples, seed, epoch);
     for (std::int64_t begin = 0; begin + 1 < samples; begin += batch_size) {  // never a batch of one
       const at::Tensor chosen = order.slice(0, begin, std::min(samples, begin + batch_size));

@@ -5,6 +5,7 @@
 #include <terramill/eval/bootstrap.hpp>
 #include <terramill/eval/metrics.hpp>
 #include <terramill/eval/protocol.hpp>
+#include <terramill/mpi/meeting.hpp>
 
 #include <algorithm>
 #include <array>
@@ -187,7 +188,7 @@ std::vector<Outcome> Evaluation::probe() const {
   const auto owner = [&](std::size_t job) {
     return static_cast<int>(job % static_cast<std::size_t>(comm_.size()));
   };
-  mpi::all_or_none(comm_, [&] {
+  const auto probe_share = [&] {
     const auto ranks = static_cast<std::size_t>(comm_.size());
     Progress progress("linear probes", (jobs + ranks - 1) / ranks, "probes");  // of rank 0, who has most
     for (std::size_t job = 0; job < jobs; ++job) {
@@ -199,7 +200,8 @@ std::vector<Outcome> Evaluation::probe() const {
       results[job].push_back(result.learning_rate);
       progress.add();
     }
-  });
+  };
+  mpi::all_or_none(comm_, [&] { mpi::work_and_meet(comm_, probe_share); });
   std::vector<Outcome> outcomes(contenders_.size());
   for (std::size_t job = 0; job < jobs; ++job) {
     results[job].resize(test_.size() * static_cast<std::size_t>(classes) + 1);
