@@ -109,8 +109,8 @@ checkpoint::AsyncWriter::Sink local_sink(const PretrainConfig& config,
   if (!tier) return {};
   return [run = std::filesystem::path(config.output), &tier](const mpi::Communicator& comm,
                                                              const checkpoint::Snapshot& snapshot) {
-    if (comm.rank() == 0) sync_metrics(run);
     tier->write(comm, snapshot);
+    if (comm.rank() == 0) sync_metrics(run);  // after it: the run folder may be slow
   };
 }
 

@@ -116,14 +116,21 @@ def preempt_after_ban(job):
     """What Slurm is told at the requeueing: as many nodes as at first, but not the one that is banned. Here there are not
     as many."""
     job.wait(lambda: "not used any more: n4" in job.text(), "a node is banned")
-    preempt(job)
+    hold(supervisors(job), lambda: submit_urgent(job))  # so that it does not start the ranks again before
+    start_soon(job)
     job.wait(lambda: job.field("ExcNodeList") == "n4", "Slurm knows of the ban", limit=30)
     job.nodes.call("run", "scontrol", "update", f"JobId={job.id}", "NumNodes=3", "NumTasks=3")
 
 
 def preempt(job):
-    job.nodes.call("run", "sbatch", "--partition=urgent", "--nodes=4", "--exclusive", "--output=/dev/null", "--wrap=true")
+    hold_while(job, lambda: submit_urgent(job))
     start_soon(job)
+
+
+def submit_urgent(job):
+    """Returns when Slurm has taken notice."""
+    job.nodes.call("run", "sbatch", "--partition=urgent", "--nodes=4", "--exclusive", "--output=/dev/null", "--wrap=true")
+    job.wait(lambda: job.field("PreemptTime") not in (None, "None"), "the job is preempted", limit=60)
 
 
 def restart_controller(job):
@@ -132,23 +139,27 @@ def restart_controller(job):
 
 def kill_without_controller(job):
     """The supervisor is held until the controller is gone, so that it cannot be quicker with the next start."""
-    supervisors = [pid for pid in map(int, job.nodes.processes()) if runs_supervisor(pid)]
-    send(supervisors, signal.SIGSTOP)
+    held = supervisors(job)
+    send(held, signal.SIGSTOP)
     job.signal([2])
     listed = lambda: job.nodes.call("run", "squeue", "--noheader", "--steps", f"--jobs={job.id}", "--format=%i %j")
     job.wait(lambda: not re.search(r"^\d+\.\d+ (?!terramill-heir)", listed(), re.M), "Slurm knows that the ranks ended", limit=120)
     job.nodes.call("stop-controller")
-    send(supervisors, signal.SIGCONT)
+    send(held, signal.SIGCONT)
     try:
         job.wait(lambda: "waiting for Slurm's controller" in job.text(), "the supervisor waits", limit=120)
     finally:
         job.nodes.call("restart-controller")
 
 
-def runs_supervisor(pid):
-    with contextlib.suppress(OSError):
-        return b"supervise.sh" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
+def supervisors(job):
+    """The process ids of the job's supervisor."""
+    found = []
+    for pid in map(int, job.nodes.processes()):
+        with contextlib.suppress(OSError):
+            if b"supervise.sh" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def send(pids, number):

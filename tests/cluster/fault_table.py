@@ -36,8 +36,8 @@ def seconds(value):
     return "—" if value is None else f"{value:.1f} s"
 
 
-def write_table(path, faults, lines):
-    """One row for each fault and workload, in the order of `faults`."""
+def write_table(path, faults, lines, note=""):
+    """One row for each fault and workload, in the order of `faults`; `note`: a sentence for the head."""
     newest = {(line["fault"], line["workload"]): line for line in lines}
     commit = lines[-1]["commit"] if lines else ""
     others = [line["commit"] for line in newest.values() if line["commit"] != commit]
@@ -52,7 +52,7 @@ def write_table(path, faults, lines):
                 rows.append(f"| {fault.title} | {workload} | {seconds(line['detected'])} | {lost} "
                             f"| {seconds(line['back'])} | {seconds(line.get('fast'))} | {nodes} | {line['end']}{mark} |\n")
     older = OLDER.format(older=len(others), commits=", ".join(sorted(set(others))), newest=commit) if others else ""
-    text = HEAD.format(count=len(rows), older=older).replace(" \n", "\n")
+    text = HEAD.format(count=len(rows), older=" ".join(filter(None, (older, note)))).replace(" \n", "\n")
     text += "".join(rows)
     kill = next((line for line in newest.values() if line["fault"] == "kill-middle" and "parts" in line), None)
     if kill:

@@ -1,7 +1,7 @@
 """The fault table: on four nodes of a Slurm cluster, every fault against both models and a corpus build, under sbatch with
 the shipped scripts; each must end as if undisturbed. Resumable: what WORK/faults.jsonl holds is not done again.
 
-usage: faults.py [--work DIR] [--only FAULT,...] [--workloads W,...] [--table docs/fault-table.md] [--list]
+usage: faults.py [--work DIR] [--only FAULT,...] [--workloads W,...] [--table docs/fault-table.md [--note TEXT]] [--list]
 """
 
 import argparse
@@ -110,7 +110,7 @@ LOCAL_TIER = ["--checkpoint.every", 20, "--checkpoint.local", "LOCAL", "--checkp
 DAMAGED = {"says": ("is damaged; the checkpoint before it is tried",)}
 TWO_A_REPLICA = ["--train.tp", 2]
 FLOAT64 = ["--train.precision", "float64"]
-TAKEN = {"says": ("was taken from the nodes' disks",), "most_lost": 6}
+TAKEN = {"says": ("was taken from the nodes' disks",), "most_lost": 12}
 FAULTS = [
     Fault("kill-first", "SIGKILL of rank 0", kill(0)),
     Fault("kill-middle", "SIGKILL of a middle rank", kill(2)),
@@ -246,6 +246,7 @@ def main():
     parser.add_argument("--only", help="keys of faults")
     parser.add_argument("--workloads", default=",".join(WORKLOADS))
     parser.add_argument("--table", type=pathlib.Path, help="write the table of all that is recorded")
+    parser.add_argument("--note", default="", help="a sentence for its head")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     if options.list:
@@ -274,7 +275,7 @@ def main():
                 clean_up(nodes)
                 shutil.rmtree(work / f"{name}-{fault.key}")
         if options.table:
-            write_table(options.table, FAULTS, record.lines())
+            write_table(options.table, FAULTS, record.lines(), options.note)
         require(not failures, f"{failures} faults did not end as they must; see above")
 
 
