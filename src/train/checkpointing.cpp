@@ -6,9 +6,12 @@
 #include <terramill/core/file.hpp>
 #include <terramill/core/log.hpp>
 #include <terramill/core/options.hpp>
+#include <terramill/core/thread_pool.hpp>
 
 #include <chrono>
 #include <cstdlib>
+#include <future>
+#include <memory>
 #include <utility>
 
 namespace terramill::train {
@@ -104,13 +107,28 @@ std::optional<checkpoint::LocalTier> local_tier(const mpi::Communicator& world, 
   return tier;
 }
 
+/// Has the metrics synced on a thread of its own, one call at a time: the run folder may be slow.
+class MetricsSync {
+ public:
+  explicit MetricsSync(std::filesystem::path run) : run_(std::move(run)) {}
+  void start() {
+    if (running_.valid() && running_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
+    running_ = thread_.submit([this] { sync_metrics(run_); });
+  }
+
+ private:
+  std::filesystem::path run_;
+  std::future<void> running_;
+  ThreadPool thread_{1};
+};
+
 checkpoint::AsyncWriter::Sink local_sink(const PretrainConfig& config,
                                          const std::optional<checkpoint::LocalTier>& tier) {
   if (!tier) return {};
-  return [run = std::filesystem::path(config.output), &tier](const mpi::Communicator& comm,
-                                                             const checkpoint::Snapshot& snapshot) {
+  auto metrics = std::make_shared<MetricsSync>(config.output);
+  return [metrics, &tier](const mpi::Communicator& comm, const checkpoint::Snapshot& snapshot) {
     tier->write(comm, snapshot);
-    if (comm.rank() == 0) sync_metrics(run);  // after it: the run folder may be slow
+    if (comm.rank() == 0) metrics->start();
   };
 }
 

@@ -110,7 +110,7 @@ LOCAL_TIER = ["--checkpoint.every", 20, "--checkpoint.local", "LOCAL", "--checkp
 DAMAGED = {"says": ("is damaged; the checkpoint before it is tried",)}
 TWO_A_REPLICA = ["--train.tp", 2]
 FLOAT64 = ["--train.precision", "float64"]
-TAKEN = {"says": ("was taken from the nodes' disks",), "most_lost": 12}
+TAKEN = {"says": ("was taken from the nodes' disks",), "most_lost": 6}
 FAULTS = [
     Fault("kill-first", "SIGKILL of rank 0", kill(0)),
     Fault("kill-middle", "SIGKILL of a middle rank", kill(2)),
