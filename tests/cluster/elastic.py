@@ -38,12 +38,12 @@ def require_each_sample_once(samples, steps, undisturbed, training):
     require(samples == undisturbed, "every step took the samples of the undisturbed run")
     require({step for step, _ in samples} == set(range(1, steps + 1)), "no step is missing")
     epochs = sorted({epoch for epoch, _ in samples.values()})
-    batch = sum(len(tiles) for (step, _), (_, tiles) in samples.items() if step == 1)
+    global_batch = sum(len(tiles) for (step, _), (_, tiles) in samples.items() if step == 1)
     for epoch in epochs:
         tiles = [tile for number, batch in samples.values() if number == epoch for tile in batch]
         require(len(tiles) == len(set(tiles)), f"epoch {epoch} sees no sample twice")
         if epoch != epochs[-1]:
-            require(training - len(tiles) < batch, f"epoch {epoch} sees {len(tiles)} of {training} samples")
+            require(training - len(tiles) < global_batch, f"epoch {epoch} sees {len(tiles)} of {training} samples")
     seen = {tile for _, tiles in samples.values() for tile in tiles}
     require(len(seen) <= training, f"only the training split is seen: {len(seen)} tiles, not {training}")
     require(len(epochs) > 1, "the run finishes an epoch")
