@@ -57,6 +57,7 @@ case ${subcommand[*]:0:2} in
   "corpus build") ;;
   *) refuse "the subcommand is pretrain or corpus build, not \"${subcommand[*]:0:2}\"" ;;
 esac
+asked_spares=$spares
 command -v terramill >/dev/null || { echo "supervise: the program is not here: run jobs/build.sh" >&2; exit 1; }
 ((ranks > 0)) || refuse "--ranks takes a number above 0"
 
@@ -158,6 +159,14 @@ lock_was_left() {
 # Where the bans are kept for the next start of the job, should Slurm give it such a node again.
 banned_file() { echo "$output/faults/banned-$job"; }
 
+# Sets the output, as the command line or, later, the configuration tells it; and what depends on it.
+know_output() {
+  if [[ $1 == "$output" ]]; then return; fi
+  output=$1 asked_file=$1/$([[ ${subcommand[0]} == pretrain ]] && echo faults || echo .build)/nodes-$job
+  dismiss_heirs  # new ones know it
+  if in_slurm && ((${SLURM_RESTART_COUNT:-0})); then recall_earlier_start; fi
+}
+
 # What an earlier start of the job left. One that comes back with fewer nodes than it had makes do with fewer spares.
 recall_earlier_start() {
   local asked
@@ -165,7 +174,7 @@ recall_earlier_start() {
   asked=$(cat "$asked_file" 2>/dev/null)
   if [[ $asked =~ ^[0-9]+$ ]] && ((asked > all_nodes)); then
     asked_nodes=$asked
-    spares=$((spares > asked - all_nodes ? spares - (asked - all_nodes) : 0))
+    spares=$((asked_spares > asked - all_nodes ? asked_spares - (asked - all_nodes) : 0))
     say "Slurm brought the job back on $all_nodes nodes, not on $asked as at first: submitted again it gets all"
   fi
 }
@@ -235,10 +244,15 @@ trap '$stopping || for_good=true; stop' TERM INT HUP
 # As a function, since the shell reads a script while it runs it: the file may be exchanged during a run of weeks.
 supervise() {
   if in_slurm; then
+    all_nodes=$SLURM_JOB_NUM_NODES asked_nodes=$SLURM_JOB_NUM_NODES
+    # Before all else: a batch host that is lost without heirs leaves a job that nobody ends.
+    know_output "$(option_value --output '')"
+    # shellcheck disable=SC2046
+    mapfile -t others < <(alive_nodes $(allocated_nodes))
+    place_heirs "${others[@]}"
     for module in ${TERRAMILL_MODULES:-}; do module load "$module"; done
     terramill_choose_launcher
     terramill_choose_folders "terramill-$SLURM_JOB_ID"
-    all_nodes=$SLURM_JOB_NUM_NODES asked_nodes=$SLURM_JOB_NUM_NODES
     per_node=${SLURM_NTASKS_PER_NODE:-$((SLURM_NTASKS / SLURM_JOB_NUM_NODES))}
     export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
     unset SLURM_NO_KILL  # a step that lost a node is to end
@@ -267,13 +281,11 @@ supervise() {
     described=$(sed -n 's/^out://p' <<<"$answer")
     if [[ -n $described ]]; then break; fi
   done
-  output=$(described_value '' output)
+  know_output "$(described_value '' output)"
   if [[ -z $output ]]; then
     grep -v '^out:' <<<"$answer" | tail -n 20 >&2
     finish 2 "refused: neither the command line nor the configuration tells an output, or terramill ${subcommand[*]} --print-config fails"
   fi
-  asked_file=$output/$([[ ${subcommand[0]} == pretrain ]] && echo faults || echo .build)/nodes-$job
-  if in_slurm && ((${SLURM_RESTART_COUNT:-0})); then recall_earlier_start; fi
   wanted=$((all_nodes > spares ? all_nodes - spares : 1))
   tensor_parallel=$(described_value train tp)
   [[ $tensor_parallel =~ ^[1-9][0-9]*$ ]] || tensor_parallel=1

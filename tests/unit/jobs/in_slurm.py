@@ -57,6 +57,11 @@ SLEEP = '#!/usr/bin/env bash\nhere=$(dirname "$0")\n[[ -s $here/sleeps ]] && sed
 TERRAMILL = r"""#!/usr/bin/env bash
 here=$(dirname "$0")
 if [[ $* == *--print-config* ]]; then
+  for ((tries = 0; tries < 1000; ++tries)); do  # until both heirs are there
+    [[ -e $here/heirs-first ]] && (($(grep -c heir.sh "$here/calls") < 2)) || break
+    read -rt 0.01 <> <(:)
+  done
+  ((tries < 1000)) || exit 1
   [[ $* != *--wrong* ]] || { echo "there is no option --wrong" >&2; exit 2; }
   echo "output = $here/run  # command line"
   exit 0
@@ -136,6 +141,20 @@ def an_heir_reads_long_lists():
             if requeues:
                 require(there.calls("update", "NumNodes=1000", "ExcNodeList=bad1,bad2"), "the job is to be as before")
                 require((there.folder / "run/faults/nodes-7").read_text() == "1000\n", "and its next start knows it")
+
+
+def heirs_are_there_before_anything_else():
+    """Also where only the configuration tells the output; then they are placed again."""
+    for words, times in ((("--output", "SELF/run"), 1), (("--config", "x.ini"), 2)):
+        with stage("n1", "n2", "n3") as there:
+            words = [word.replace("SELF", str(there.folder)) for word in words]
+            there.write("heirs-first", "")
+            there.run("supervise.sh", "--least-memory", 1, "pretrain", *words, code=0)
+            placed = there.calls("heir.sh")
+            require({"nodelist=n2", "nodelist=n3"} == {re.search("nodelist=n.", call)[0] for call in placed},
+                    f"two nodes watch over the batch host: {placed}")
+            require(len(placed) == 2 * times, f"{times} times two: {placed}")
+            require(all(f"{there.folder}/run/faults/nodes-" in call for call in placed[-2:]), f"they know the folder: {placed}")
 
 
 def an_heir_is_of_one_start():
@@ -325,6 +344,7 @@ def the_page_is_made_where_the_points_were():
 
 def main():
     an_heir_reads_long_lists()
+    heirs_are_there_before_anything_else()
     an_heir_is_of_one_start()
     who_was_taken_for_lost_leaves_the_job_alone()
     a_job_that_gets_on_is_requeued_for_ever()
