@@ -4,6 +4,7 @@ import time
 
 from chaos.hits import require_stopped, send
 from cluster.campaign import ranks_of
+from cluster.fault_acts import FAILED_WRITE
 from cluster.faults import NODES, Job, clean_up
 
 #: How much more often than others a kind is drawn, besides those of ranks.
@@ -120,10 +121,10 @@ class Clustered(Job):
             self.nodes.call("fill", node)
             send(self.ranks_on(node))
         else:
-            folder = self.output / ("checkpoints" if self.workload.trains else "shards")
-            self.nodes.call("break", node, kind.split("-")[1], folder)
+            folder, error = self.output / ("checkpoints" if self.workload.trains else "shards"), kind.split("-")[1]
             told = len(self.text())
-            self.wait(lambda: self.ended() or "write" in self.text()[told:] or "space" in self.text()[told:], "a write fails")
+            self.nodes.call("break", node, error, folder)
+            self.wait(lambda: self.ended() or FAILED_WRITE[error] in self.text()[told:], "a write fails")
             self.hurt.remove(node)
             self.nodes.call("mend", node)
         return True

@@ -38,9 +38,9 @@ HEAD = """# Chaos
 
 Made by `tests/chaos/run.sh`, which draws kinds, moments and ranks of faults from a seed, hits supervised runs and builds
 with them, and compares every end with an undisturbed one, bit by bit: all tensors and the curve of losses, or every file
-of the corpus. The campaign is resumable; this is the sum of its sessions, of which the first ran before faults could be
-injected and before checkpoints were written behind the steps. {slurm} of the faults hit jobs on four nodes of a Slurm
-cluster (`--slurm`), the others ranks that mpirun had started.
+of the corpus. The campaign is resumable; this is the sum of its sessions with the programs of {commits} (earlier programs
+met 253 more). {slurm} of the faults hit jobs on four nodes of a Slurm cluster (`--slurm`), the others ranks that mpirun had
+started.
 
 **{faults} faults in {runs} runs, {attempts} starts of the ranks: every end bit-identical, no process left behind.**
 
@@ -55,6 +55,9 @@ FOUND = """
 - `fault.hash_every` alone, without `fault.compare_every`, checked a rank's state before the next update but not before a
   checkpoint: a bit that flipped in the step before one got into it, and the roll-back went there (seed 12, run 6). Now
   either option checks before each checkpoint.
+- A batch host that was lost while its supervisor still looked at the nodes left a job without ranks and without anyone to
+  requeue it: the supervisor asked two nodes to watch over it only before it started the ranks (seed 202, run 8, `--slurm`).
+  Now these are the first that it starts.
 """
 
 
@@ -62,7 +65,8 @@ def write_summary(path, lines):
     """`lines` are those of the record."""
     counts = collections.Counter((fault["kind"], line["workload"]) for line in lines for fault in line["faults"])
     slurm = sum(len(line["faults"]) for line in lines if line.get("where") == "slurm")
-    text = HEAD.format(faults=sum(counts.values()), runs=len(lines), slurm=slurm, attempts=sum(line["attempts"] for line in lines),
+    commits = ", ".join(sorted({line["commit"] for line in lines}))
+    text = HEAD.format(commits=commits, faults=sum(counts.values()), runs=len(lines), slurm=slurm, attempts=sum(line["attempts"] for line in lines),
                        workloads=" | ".join(WORKLOADS), rule="---|" * len(WORKLOADS))
     for kind in [kind for kind in MEANING if any(kind == known for known, _ in counts)]:
         row = [counts[kind, workload] for workload in WORKLOADS]
